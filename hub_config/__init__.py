@@ -1,0 +1,1 @@
+"""RadLab's hub: who may start what, where and for how long."""

@@ -1,0 +1,1 @@
+"""The commands of `./radlab`: one file a command, found by `__main__`."""
