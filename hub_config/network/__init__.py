@@ -1,0 +1,1 @@
+"""The students' networks: two bridges, and the walls around them."""
