@@ -1,0 +1,1 @@
+"""GPUs: which there are, whose they are, and who holds which until when."""
