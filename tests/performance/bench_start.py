@@ -1,0 +1,188 @@
+"""`./radlab bench start`: seconds from click to JupyterLab ready, beside plain DockerSpawner.
+
+Two arms on one machine, one engine, one image, one run, taking turns:
+
+    radlab  the running platform (`./radlab up`): its Hub, proxy and spawner, the hardened container
+    plain   JupyterHub with DockerSpawner as its documentation sets it up, started for this run
+
+`cold` is a start after the page cache was dropped (as after a reboot), `warm` one right after.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+
+import docker
+import httpx
+from student import Student
+from table import report
+
+from hub_config import clock
+from hub_config.db import open_database
+from hub_config.groups.rules import GroupExists
+from hub_config.groups.store import GroupStore
+from hub_config.invites.store import open_store
+from hub_config.offers.images import load_images
+from hub_config.settings import Settings, load_settings
+
+PLAIN_CONFIG = """
+import os
+c.JupyterHub.authenticator_class = "dummy"
+c.Authenticator.allow_all = True
+c.JupyterHub.bind_url = "http://127.0.0.1:{port}"
+c.JupyterHub.hub_bind_url = "http://{gateway}:{hub_port}"
+c.JupyterHub.db_url = "sqlite:///plain.sqlite"
+c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:{api_port}"
+c.ConfigurableHTTPProxy.command = {proxy!r}
+c.JupyterHub.spawner_class = "dockerspawner.DockerSpawner"
+c.DockerSpawner.image = {image!r}
+c.DockerSpawner.cmd = ["jupyterhub-singleuser"]
+c.DockerSpawner.network_name = {network!r}
+c.DockerSpawner.use_internal_ip = True
+c.DockerSpawner.remove = True
+c.DockerSpawner.name_template = "{network}-{{username}}"
+c.DockerSpawner.http_timeout = 180
+c.DockerSpawner.start_timeout = 180
+"""
+
+
+def free_port() -> int:
+    """A TCP port that nobody listens on now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+@contextmanager
+def plain_hub(settings: Settings, image: str) -> Iterator[str]:
+    """The address of a JupyterHub with DockerSpawner, gone afterwards with all it made."""
+    engine = docker.DockerClient(settings.engine)
+    name = f"bench{uuid.uuid4().hex[:6]}"
+    network = engine.networks.create(name, driver="bridge")
+    network.reload()
+    gateway = network.attrs["IPAM"]["Config"][0]["Gateway"]
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder, open(f"{folder}/log", "w+") as log:
+        config = Path(folder, "config.py")
+        config.write_text(
+            PLAIN_CONFIG.format(
+                port=port,
+                hub_port=free_port(),
+                api_port=free_port(),
+                gateway=gateway,
+                image=image,
+                network=name,
+                proxy=proxy_command(settings),
+            )
+        )
+        command = [sys.executable, "-P", "-m", "jupyterhub", "-f", str(config)]
+        hub = subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            wait_for(f"http://127.0.0.1:{port}/hub/health", Path(folder, "log"))
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            hub.terminate()
+            hub.wait(30)
+            for container in engine.containers.list(all=True, filters={"name": name}):
+                container.remove(force=True)
+            network.remove()
+
+
+def proxy_command(settings: Settings) -> list[str]:
+    """The same proxy program that the platform runs."""
+    from hub_config.machine.services import proxy_program
+
+    return proxy_program(settings)
+
+
+def wait_for(url: str, log: Path, timeout_s: float = 60) -> None:
+    """Return when `url` answers 200."""
+    begun = time.monotonic()
+    while time.monotonic() - begun < timeout_s:
+        try:
+            if httpx.get(url).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise TimeoutError(f"{url} did not answer:\n{log.read_text()}")
+
+
+def radlab_student(settings: Settings) -> Student:
+    """A new student of the running platform, in the group `bench`, let in by a code for this run."""
+    database = open_database(settings.radlab_database_url)
+    with suppress(GroupExists):
+        GroupStore(database).create("bench", title="Measurements", by="bench")
+    store = open_store(settings, database)
+    name = f"bench{uuid.uuid4().hex[:8]}"
+    expires = clock.now() + timedelta(hours=1)
+    issued = store.create(role="student", group="bench", by="bench", expires=expires, user=name)
+    student = Student(f"http://{settings.hub_address}:{settings.port}", name)
+    password = uuid.uuid4().hex
+    fields = {"code": issued.code, "notice": "on", "username": name}
+    student.send("/hub/signup", fields | {"password": password, "password_again": password})
+    return student
+
+
+def forget(settings: Settings, name: str) -> None:
+    """Close the account that the measurement made."""
+    open_store(settings, open_database(settings.radlab_database_url)).close_account(name)
+
+
+def drop_page_cache() -> None:
+    """What a reboot does to files that were read: nothing of them is in memory any more."""
+    os.sync()
+    Path("/proc/sys/vm/drop_caches").write_text("3")
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="radlab bench start", description=__doc__)
+    parser.add_argument("--image", default="base", help="id in images/catalog.yaml")
+    parser.add_argument("--cold", type=int, default=3, help="cold starts of each arm")
+    parser.add_argument("--warm", type=int, default=5, help="warm starts of each arm")
+    parser.add_argument("--json", action="store_true", help="figures as JSON")
+    asked = parser.parse_args()
+    settings = load_settings()
+    image = load_images(settings.path("offers", "images.yaml")).image(asked.image)
+    rows: dict[str, dict[str, list[float]]] = {
+        row: {"radlab": [], "plain": []} for row in ("cold", "warm")
+    }
+    with plain_hub(settings, image.tag) as address:
+        plain = Student(address, "plain")
+        plain.send("/hub/login", {"username": "plain", "password": "plain"})
+        ours = radlab_student(settings)
+        turns = [("cold", n) for n in range(asked.cold)] + [("warm", n) for n in range(asked.warm)]
+        arms = {
+            "radlab": (ours, {"start": f"image/{asked.image}/0", "language": "en"}),
+            "plain": (plain, {}),
+        }
+        for row, turn in turns:
+            # Each arm goes first in every other turn.
+            for arm in sorted(arms, reverse=turn % 2 == 1):
+                student, fields = arms[arm]
+                if row == "cold":
+                    drop_page_cache()
+                rows[row][arm].append(student.start(fields))
+                student.stop()
+        forget(settings, ours.name)
+    told = {
+        "radlab": f"this platform, hardened container of {image.tag}",
+        "plain": f"JupyterHub with DockerSpawner, container of {image.tag}",
+    }
+    print(report("seconds from click to JupyterLab ready", told, rows, as_json=asked.json))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
