@@ -1,0 +1,136 @@
+"""The keeper's rounds over a real ledger and a stand-in for Docker."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine
+
+from hub_config import clock
+from hub_config.gpus.ledger import Ledger
+from hub_config.gpus.rules import Ended, Lease, LeaseRequest
+from hub_config.gpus.store import DeviceStore
+from hub_config.keeper.engine import EngineSilent
+from hub_config.keeper.loop import Keeper
+from hub_config.keeper.rules import Standing, container_name
+from hub_config.settings import Settings
+
+
+class FakeContainers:
+    """What stands, and what was removed; `silent` makes it an engine that does not answer."""
+
+    def __init__(self, *standing: Standing) -> None:
+        self.standing = list(standing)
+        self.removed: list[str] = []
+        self.silent = False
+        self.stubborn: set[str] = set()
+
+    def all(self) -> list[Standing]:
+        if self.silent:
+            raise EngineSilent("The Docker Engine does not answer.")
+        return list(self.standing)
+
+    def remove(self, container_id: str) -> None:
+        if container_id in self.stubborn:
+            raise EngineSilent("The Docker Engine does not answer.")
+        self.removed.append(container_id)
+
+
+def lease_for(ledger: Ledger, name: str, started: bool = True) -> Lease:
+    then = clock.now() - timedelta(minutes=2)
+    request = LeaseRequest(username=name, cpus=1, memory_mb=512, minutes=60, image="base")
+    lease = ledger.grant(request, then)
+    return ledger.started(lease.id, f"c-{name}", then) if started else lease
+
+
+def container_of(lease: Lease) -> Standing:
+    return Standing(f"c-{lease.username}", container_name("radlab", lease.id), lease.id)
+
+
+@pytest.fixture
+def ledger(engine: Engine) -> Ledger:
+    return Ledger(engine)
+
+
+def keeper_of(settings: Settings, ledger: Ledger, engine: Engine, fake: FakeContainers) -> Keeper:
+    return Keeper(settings, ledger, DeviceStore(engine), fake)
+
+
+def test_a_lease_whose_container_is_gone_is_released(
+    settings: Settings, ledger: Ledger, engine: Engine
+) -> None:
+    kept, lost = lease_for(ledger, "ann"), lease_for(ledger, "bob")
+    keeper_of(settings, ledger, engine, FakeContainers(container_of(kept))).reconcile()
+    assert ledger.get(lost.id).why_ended is Ended.CONTAINER_GONE
+    assert ledger.get(kept.id).active
+
+
+def test_nothing_is_released_while_docker_does_not_answer(
+    settings: Settings, ledger: Ledger, engine: Engine
+) -> None:
+    lease = lease_for(ledger, "ann")
+    fake = FakeContainers()
+    fake.silent = True
+    with pytest.raises(EngineSilent):
+        keeper_of(settings, ledger, engine, fake).reconcile()
+    assert ledger.get(lease.id).active
+
+
+def test_a_container_whose_lease_is_over_or_unknown_is_removed(
+    settings: Settings, ledger: Ledger, engine: Engine
+) -> None:
+    over = lease_for(ledger, "ann")
+    ledger.release(over.id, Ended.STOPPED, clock.now())
+    unknown = Standing("c-who", "radlab-who", "0" * 32)
+    fake = FakeContainers(container_of(over), unknown)
+    keeper_of(settings, ledger, engine, fake).reconcile()
+    assert fake.removed == ["c-ann", "c-who"]
+
+
+def test_a_container_newer_than_the_list_of_leases_is_left_alone(
+    settings: Settings, ledger: Ledger, engine: Engine
+) -> None:
+    class Racing(FakeContainers):
+        def all(self) -> list[Standing]:
+            self.lease = lease_for(ledger, "late")  # granted after the leases were read
+            return [container_of(self.lease)]
+
+    fake = Racing()
+    keeper_of(settings, ledger, engine, fake).reconcile()
+    assert fake.removed == [] and ledger.get(fake.lease.id).active
+
+
+def test_one_container_that_cannot_be_removed_does_not_stop_the_others(
+    settings: Settings, ledger: Ledger, engine: Engine
+) -> None:
+    leases = [lease_for(ledger, name) for name in ("ann", "bob")]
+    for lease in leases:
+        ledger.release(lease.id, Ended.STOPPED, clock.now())
+    lost = lease_for(ledger, "eve")
+    fake = FakeContainers(*map(container_of, leases))
+    fake.stubborn = {"c-ann"}
+    keeper_of(settings, ledger, engine, fake).reconcile()
+    assert fake.removed == ["c-bob"]
+    assert not ledger.get(lost.id).active
+
+
+def test_the_same_failure_is_logged_once_and_its_end_too(
+    settings: Settings, ledger: Ledger, engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    fake = FakeContainers()
+    fake.silent = True
+    keeper = keeper_of(settings, ledger, engine, fake)
+    with caplog.at_level(logging.WARNING, "radlab.keeper"):
+        keeper._each("reconcile", keeper.reconcile)
+        keeper._each("reconcile", keeper.reconcile)
+        fake.silent = False
+        keeper._each("reconcile", keeper.reconcile)
+    assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
+
+
+def test_simulated_devices_are_recorded(settings: Settings, ledger: Ledger, engine: Engine) -> None:
+    settings.simulate_gpus = "2x24"
+    keeper_of(settings, ledger, engine, FakeContainers()).record_devices()
+    assert len(DeviceStore(engine).all()) == 2
