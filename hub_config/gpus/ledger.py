@@ -69,19 +69,31 @@ class Ledger:
                 row.ends_at = rules.end_of(now, row.minutes)
             return lease_of(row)
 
+    def note_end(self, lease_id: str, why: Ended) -> Lease:
+        """Keep why the lease is about to end, before its server is stopped; the first note stays.
+
+        Whoever stops it knows why; whoever releases it sees only that the container is gone.
+        Raises UnknownLease; on a lease that is released it changes nothing.
+        """
+        with writing(self.engine) as session:
+            row = _find(session, lease_id)
+            if row.why_ended is None:
+                row.why_ended = why.value
+            return lease_of(row)
+
     def release(self, lease_id: str, why: Ended, now: datetime) -> Lease:
         """Free the lease's devices, once its container is gone; again does nothing.
 
-        The first reason and time stay. A clock that stepped back gives no lease a negative length.
+        The first reason, a noted one too, and the first time stay. A clock that stepped back gives no lease a negative length.
         """
         with writing(self.engine) as session:
             row = _find(session, lease_id)
             if row.released_at is None:
                 row.released_at = max(now, row.granted_at)
-                row.why_ended = why.value
+                row.why_ended = row.why_ended or why.value
                 for held in row.held:
                     held.released_at = row.released_at
-                log.info("lease %s of %s released: %s", row.id, row.username, why)
+                log.info("lease %s of %s released: %s", row.id, row.username, row.why_ended)
             return lease_of(row)
 
     def get(self, lease_id: str) -> Lease:

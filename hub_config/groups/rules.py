@@ -18,6 +18,16 @@ from hub_config.errors import BadInput, Conflict, NotAllowed, NotFound, nearest
 ADMINISTRATORS = "administrators"
 INSTRUCTORS = "instructors"
 RESERVED = frozenset({ADMINISTRATORS, INSTRUCTORS})
+# What an API token may change in the portal: JupyterHub's custom scopes, given to the two roles.
+SCOPES = {
+    "custom:groups:write": "Make class groups and set their policy.",
+    "custom:gpus:write": "Assign GPUs to class groups.",
+    "custom:invites:write": "Make and revoke invite codes.",
+    "custom:people:write": "Make links for new passwords.",
+    "custom:servers:write": "Stop servers, as far as the person may.",
+}
+ADMINISTRATOR_SCOPES = tuple(SCOPES)
+INSTRUCTOR_SCOPES = ("custom:invites:write", "custom:servers:write")
 _TEACHING = f":{INSTRUCTORS}"
 _NAME = re.compile(r"[a-z][a-z0-9-]{1,39}")
 
