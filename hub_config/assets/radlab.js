@@ -108,6 +108,11 @@
     }, 1000 * Number(element.dataset.radlabReload));
   }
 
+  // A part of a page that was filled again says so, and gets its times shown.
+  document.addEventListener("radlab:filled", function (event) {
+    event.target.querySelectorAll("[data-radlab-time]").forEach(showTime);
+  });
+
   function begin() {
     each("[data-radlab-language]", chooseLanguage);
     each("[data-radlab-time]", showTime);

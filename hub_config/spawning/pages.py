@@ -15,10 +15,13 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 from tornado.web import RequestHandler
 
+from hub_config.groups.rules import person_of
 from hub_config.language import COOKIE, negotiate, translator
 from hub_config.settings import Settings
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
+ASSETS = Path(__file__).parents[1] / "assets"
+_PORTAL = "/services/radlab/"
 
 
 def language_of(handler: RequestHandler | None) -> str:
@@ -52,6 +55,15 @@ def template_vars(settings: Settings) -> dict[str, Any]:
         "radlab_language": lambda _user: page_language,
         "radlab_contact": settings.admin_contact,
     }
+
+
+def landing(handler: Any) -> str:
+    """Where a login leads: staff with nothing running to the portal, others as JupyterHub says."""
+    user = handler.current_user
+    if user is None or user.active:
+        return ""
+    person = person_of(user.name, (group.name for group in user.groups))
+    return _PORTAL if person.is_administrator or person.is_instructor else ""
 
 
 def _handler(context: Context) -> RequestHandler | None:

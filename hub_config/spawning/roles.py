@@ -1,0 +1,77 @@
+"""Who may do what, in JupyterHub's own words: custom scopes and the roles that hold them; pure.
+
+Nobody is a Hub administrator. Administrators and instructors act through the portal, which asks
+the Hub who is in which group; their roles here are what an API token of theirs may do there, and
+their names in scripts. The Hub's own admin page would need `admin:users`, whose holder can raise
+themselves to anything, so that nobody gets it and the portal does that work.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hub_config.groups.rules import ADMINISTRATORS, INSTRUCTORS
+
+PORTAL = "radlab"
+
+CUSTOM_SCOPES = {
+    "custom:groups:write": "Create and change class groups in RadLab.",
+    "custom:gpus:write": "Assign GPUs to class groups in RadLab.",
+    "custom:invites:write": "Create and revoke invite codes in RadLab.",
+    "custom:people:write": "Make links with which people choose a new password in RadLab.",
+    "custom:servers:read": "See who runs what in RadLab, as far as one teaches them.",
+    "custom:servers:write": "Stop servers in RadLab, as far as one teaches their owners.",
+}
+
+_OF_INSTRUCTORS = ["custom:invites:write", "custom:servers:read", "custom:servers:write"]
+
+# What the portal itself may do: look, and stop. It cannot start, edit people or enter a server.
+_OF_PORTAL = ["list:users", "read:users", "read:servers", "read:hub", "delete:servers"]
+
+
+def custom_scopes() -> dict[str, dict[str, str]]:
+    """What `JupyterHub.custom_scopes` is set to."""
+    return {name: {"description": text} for name, text in CUSTOM_SCOPES.items()}
+
+
+def roles() -> list[dict[str, Any]]:
+    """What `JupyterHub.load_roles` is set to."""
+    return [
+        {
+            "name": "radlab-administrator",
+            "description": "Administers RadLab through its portal.",
+            "scopes": sorted(CUSTOM_SCOPES),
+            "groups": [ADMINISTRATORS],
+        },
+        {
+            "name": "radlab-instructor",
+            "description": "Teaches class groups of RadLab through its portal.",
+            "scopes": _OF_INSTRUCTORS,
+            "groups": [INSTRUCTORS],
+        },
+        {
+            "name": "radlab-portal",
+            "description": "RadLab's portal: sees people and servers, and stops servers.",
+            "scopes": _OF_PORTAL,
+            "services": [PORTAL],
+        },
+    ]
+
+
+def user_scopes() -> set[str]:
+    """What every user may do beside JupyterHub's own: open the portal."""
+    return {f"access:services!service={PORTAL}"}
+
+
+def portal_service(url: str, token: str) -> dict[str, Any]:
+    """The portal as one of `JupyterHub.services`; it runs apart from the Hub."""
+    return {
+        "name": PORTAL,
+        "url": url,
+        "api_token": token,
+        "oauth_client_id": f"service-{PORTAL}",
+        "oauth_redirect_uri": f"/services/{PORTAL}/oauth_callback",
+        "oauth_no_confirm": True,
+        "oauth_client_allowed_scopes": sorted(CUSTOM_SCOPES),
+        "display": True,
+    }
