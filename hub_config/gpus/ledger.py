@@ -84,7 +84,8 @@ class Ledger:
     def release(self, lease_id: str, why: Ended, now: datetime) -> Lease:
         """Free the lease's devices, once its container is gone; again does nothing.
 
-        The first reason, a noted one too, and the first time stay. A clock that stepped back gives no lease a negative length.
+        The first reason, a noted one too, and the first time stay. A clock that stepped back gives
+        no lease a negative length.
         """
         with writing(self.engine) as session:
             row = _find(session, lease_id)
