@@ -106,7 +106,7 @@ def _line(row: DeviceRow) -> tuple[str, ...]:
         row.model,
         f"{row.memory_mb / 1024:.3g}",
         row.group or "nobody",
-        lease.username if lease else "free" if row.usable else "-",
+        lease.username if lease else "free" if row.usable and row.group else "-",
         (lease.started_at or lease.granted_at).strftime(_TIME) if lease else "",
         lease.ends_at.strftime(_TIME) if lease else "",
         ", ".join(notes),

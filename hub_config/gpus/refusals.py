@@ -120,7 +120,7 @@ def no_group() -> NoGpuForGroup:
 def no_gpu_assigned(groups: Sequence[str]) -> NoGpuForGroup:
     """No usable device is assigned to any of `groups`."""
     return NoGpuForGroup(
-        "No GPU is assigned to {groups}.",
+        "No GPU that can be used is assigned to {groups}.",
         given=list(groups),
         do="Choose a size without a GPU, or ask an administrator to assign one.",
         groups=", ".join(groups),
@@ -155,15 +155,12 @@ def too_small_ever(groups: Sequence[str], wanted_mb: int, largest_mb: int) -> No
 
 def none_free(groups: Sequence[str], total: int, free: int, next_free_at: datetime) -> NoFreeGpu:
     """Too few of the `total` devices that would serve are free before `next_free_at`."""
-    template = (
+    return NoFreeGpu(
         "{in_use} of {total} GPUs of {groups} are in use, and {free} free is too few for this; "
         "enough are free at about {time} UTC."
         if free
         else "All GPUs of {groups} that serve ({total}) are in use; "
-        "the next is free at about {time} UTC."
-    )
-    return NoFreeGpu(
-        template,
+        "the next is free at about {time} UTC.",
         next_free_at=next_free_at,
         do="Try again then, or choose a size without a GPU now.",
         groups=", ".join(groups),

@@ -58,7 +58,7 @@ def _create_leases() -> None:
         sa.Column("module", sa.String(120)),
         sa.Column("module_version", sa.String(40)),
         sa.Column("image", sa.Text(), nullable=False),
-        sa.Column("cpus", sa.Float(), nullable=False),
+        sa.Column("cpus", sa.Double(), nullable=False),
         sa.Column("memory_mb", sa.Integer(), nullable=False),
         sa.Column("gpu_count", sa.Integer(), nullable=False),
         sa.Column("minutes", sa.Integer(), nullable=False),
