@@ -1,0 +1,125 @@
+"""What the doctor looks at on a machine on which `up` has run: networks, walls, images, data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from sqlalchemy import inspect
+from sqlalchemy.engine import make_url
+
+from hub_config.db import Base, open_database, reading
+from hub_config.gpus.inventory import find_devices
+from hub_config.gpus.store import DeviceStore
+from hub_config.machine import apt, checkout
+from hub_config.machine.checks import BEFORE, Check, engine_, fine, services
+from hub_config.machine.engine import connect
+from hub_config.machine.image_build import has_image, read_site
+from hub_config.network.bridges import network_problems
+from hub_config.network.walls import inspect_walls, require_walls
+from hub_config.offers.building import plan_builds
+from hub_config.offers.images import load_images
+from hub_config.settings import Settings
+
+_NVIDIA_HOOKS = ("nvidia-container-runtime-hook", "nvidia-container-toolkit", "nvidia-ctk")
+
+
+def networks(settings: Settings) -> Check:
+    """The students' two networks in the engine."""
+    wrong = network_problems(connect(settings), settings)
+    if wrong:
+        return Check("networks", "wrong", "; ".join(wrong), "`./radlab up` makes them.")
+    return fine("networks", f"{settings.closed_subnet} closed, {settings.open_subnet} open")
+
+
+def walls(settings: Settings) -> Check:
+    """The firewall rules, really read back, and bridged frames seen by them."""
+    wrong = inspect_walls(settings)
+    if wrong:
+        return Check(
+            "walls",
+            "wrong",
+            "; ".join(wrong),
+            "The keeper mends them within 5 s while it runs: `./radlab up`.",
+        )
+    return fine("walls", "read back from the kernel, as they should be")
+
+
+def keeper(settings: Settings) -> Check:
+    """The heartbeat that containers are started by."""
+    require_walls(settings)
+    return fine("keeper", "vouched for the walls less than 30 s ago")
+
+
+def images(settings: Settings) -> Check:
+    """The images of the checkout's catalog in the engine."""
+    root = checkout.root()
+    planned = plan_builds(load_images(root / "images" / "catalog.yaml"), read_site(settings, root))
+    client = connect(settings)
+    missing = [build.image.id for build in planned if not has_image(client, build.tag)]
+    if missing:
+        return Check(
+            "images", "wrong", f"not built: {', '.join(missing)}", "`./radlab up` builds them."
+        )
+    return fine("images", ", ".join(build.tag for build in planned))
+
+
+def database(settings: Settings) -> Check:
+    """RadLab's tables."""
+    url = make_url(settings.radlab_database_url)
+    name = url.render_as_string(hide_password=True)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+        return Check("database", "wrong", f"{name} is missing", "`./radlab up` makes it.")
+    opened = open_database(settings.radlab_database_url)
+    with reading(opened) as session:
+        there = set(inspect(session.connection()).get_table_names())
+    missing = set(Base.metadata.tables) - there
+    if missing:
+        listed = ", ".join(sorted(missing))
+        return Check("database", "wrong", f"{name} lacks {listed}", "`./radlab up` adds them.")
+    return fine("database", name)
+
+
+def gpus(settings: Settings) -> Check:
+    """GPUs, and what hands them to containers."""
+    found = find_devices(settings)
+    if not found:
+        return Check(
+            "gpus",
+            "warning",
+            "no GPU: students get CPUs only",
+            "Install NVIDIA's driver, or try RadLab with ./radlab up --simulate-gpus 4x24",
+        )
+    if found[0].simulated:
+        return fine("gpus", f"{len(found)} simulated")
+    if not any(map(apt.find_program, _NVIDIA_HOOKS)):
+        return Check(
+            "gpus",
+            "wrong",
+            f"{len(found)} GPUs, but nothing that hands them to containers",
+            "Install NVIDIA's nvidia-container-toolkit, then restart the Docker Engine.",
+        )
+    unknown = {one.uuid for one in found} - _known(settings)
+    if unknown:
+        return Check(
+            "gpus", "warning", f"{len(unknown)} GPUs not recorded yet", "The keeper does it."
+        )
+    return fine("gpus", f"{len(found)}: {', '.join(sorted({one.model for one in found}))}")
+
+
+def _known(settings: Settings) -> set[str]:
+    opened = open_database(settings.radlab_database_url)
+    return {row.uuid for row in DeviceStore(opened).all()}
+
+
+ALL: list[Callable[[Settings], Check]] = [
+    *BEFORE,
+    engine_,
+    networks,
+    walls,
+    keeper,
+    images,
+    database,
+    gpus,
+    services,
+]

@@ -1,0 +1,156 @@
+"""The state folder's owner: the system user, the folders, who may read what.
+
+Hub, proxy and portal run as the system user. The folder of secrets is its own alone; what root
+writes (logs, locks of the supervisors, datasets, modules) stays root's and is readable.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import stat
+import subprocess
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+
+from hub_config.errors import NotAllowed, Unready
+from hub_config.machine.apt import find_program
+from hub_config.machine.progress import Say
+from hub_config.settings import Settings
+
+SECRETS = ("proxy_token", "cookie_secret", "portal.token", "invites.key")
+_ROOT_FOLDERS = ("log", "run", "datasets", "modules", "offers")
+CERTIFICATE = ("secrets", "certificate.pem")
+
+
+class MustBeRoot(NotAllowed):
+    """This changes the machine."""
+
+    code = "must_be_root"
+
+
+class StateMisplaced(Unready):
+    """The state folder lies where the system user cannot reach it."""
+
+    code = "state_misplaced"
+
+
+def require_root(command: str) -> None:
+    """MustBeRoot where this process is not root."""
+    if os.geteuid() != 0:
+        raise MustBeRoot(
+            "`./radlab {command}` changes the machine and must be run as root.",
+            do="Run: sudo ./radlab {command}",
+            command=command,
+        )
+
+
+def ensure_user(settings: Settings, say: Say) -> pwd.struct_passwd:
+    """The system user, made where missing, and allowed to reach the engine's socket."""
+    name = settings.system_user
+    try:
+        user = pwd.getpwnam(name)
+    except KeyError:
+        say(f"making the system user {name}")
+        home = ["--home-dir", settings.state, "--no-create-home"]
+        shell = ["--shell", "/usr/sbin/nologin"]
+        _run(["useradd", "--system", "--user-group", *home, *shell, name])
+        user = pwd.getpwnam(name)
+    group = _socket_group(settings)
+    if group is not None and group not in os.getgrouplist(name, user.pw_gid):
+        _run(["usermod", "--append", "--groups", str(group), name])
+    return user
+
+
+def _socket_group(settings: Settings) -> int | None:
+    if not settings.engine.startswith("unix://"):
+        return None
+    try:
+        group = os.stat(settings.engine.removeprefix("unix://")).st_gid
+    except OSError:
+        return None
+    return group or None  # a socket of group root stays root's
+
+
+def ensure_folders(settings: Settings, user: pwd.struct_passwd) -> None:
+    """Folders, secrets and databases with their owners; changes only what differs."""
+    settings.make_folders()
+    check_reachable(Path(settings.state))
+    for name in SECRETS:
+        settings.make_secret(name)
+    _own(Path(settings.state), user, 0o755)
+    _own(settings.path("homes"), user, 0o711)
+    _own(settings.path("secrets"), user, 0o700)
+    for path in settings.path("secrets").iterdir():
+        _own(path, user, 0o600)
+    for path in Path(settings.state).glob("*.sqlite*"):
+        _own(path, user, 0o640)
+    for name in _ROOT_FOLDERS:
+        settings.path(name).chmod(0o755)
+    source = settings.path("settings.yaml")
+    if source.exists():
+        _own_settings(source, settings, user)
+
+
+def _own_settings(path: Path, settings: Settings, user: pwd.struct_passwd) -> None:
+    # A database's URL may hold its password; then only root and the services read the file.
+    urls = filter(None, (settings.database_url, settings.hub_database_url))
+    secret = any(make_url(url).password for url in urls)
+    os.chown(path, 0, user.pw_gid)
+    path.chmod(0o640 if secret else 0o644)
+
+
+def copy_certificate(settings: Settings, user: pwd.struct_passwd) -> None:
+    """Give the proxy its own copy: certificates are root's, and the proxy is not root."""
+    target = settings.path(*CERTIFICATE)
+    if not settings.certificate:
+        target.unlink(missing_ok=True)
+        return
+    draft = target.with_suffix(".tmp")
+    draft.touch(mode=0o600)
+    draft.write_bytes(Path(settings.certificate).read_bytes())
+    _own(draft, user, 0o600)
+    draft.replace(target)
+
+
+def check_reachable(path: Path) -> None:
+    """StateMisplaced where a folder above `path` keeps other users out."""
+    for above in path.resolve().parents:
+        if not above.stat().st_mode & stat.S_IXOTH:
+            raise StateMisplaced(
+                "{path} lies in {above}, which only its owner may enter; the services run as a "
+                "user of their own.",
+                given=str(path),
+                do="Choose another folder in RADLAB_STATE, or: chmod o+x {above}",
+                path=path,
+                above=above,
+            )
+
+
+def free_gigabytes(path: Path) -> float:
+    """Free disk, in 10^9 bytes, where `path` lies or will lie."""
+    while not path.exists():
+        path = path.parent
+    return shutil.disk_usage(path).free / 1e9
+
+
+def _own(path: Path, user: pwd.struct_passwd, mode: int) -> None:
+    status = path.stat()
+    if (status.st_uid, status.st_gid) != (user.pw_uid, user.pw_gid):
+        os.chown(path, user.pw_uid, user.pw_gid)
+    if stat.S_IMODE(status.st_mode) != mode:
+        path.chmod(mode)
+
+
+def _run(command: list[str]) -> None:
+    command[0] = find_program(command[0]) or command[0]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise Unready(
+            "`{command}` failed: {reason}",
+            do="Run it by hand, then `./radlab up` again.",
+            command=" ".join(command),
+            reason=done.stderr.strip(),
+        )
