@@ -1,0 +1,65 @@
+"""Installs Python packages into /opt/venv from the wheels that the builder serves on loopback.
+
+Usage: install.py WHEELS REQUIREMENTS...      pinned packages, each as its file says, no others
+       install.py WHEELS --source FOLDER...   RadLab's own packages, from their source
+WHEELS is the address of a page that links the wheels. uv is one of them; it is unpacked beside
+the build and removed with it, as is everything else that only a build needs.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import urllib.request
+import zipfile
+from pathlib import Path
+
+VENV = Path("/opt/venv")
+# Packages' own test suites: a third of their size, and no student imports them.
+UNUSED = ("pandas/tests", "sympy/*/tests", "sklearn/*/tests", "sklearn/tests")
+
+
+def fetch_uv(wheels: str, folder: Path) -> Path:
+    """The uv program, from its wheel."""
+    with urllib.request.urlopen(f"{wheels}/") as page:
+        name = re.search(r'href="(uv-[^"]+\.whl)"', page.read().decode())
+    if name is None:
+        sys.exit("install.py: there is no wheel of uv at the address of the wheels")
+    archive = folder / "uv.whl"
+    urllib.request.urlretrieve(f"{wheels}/{name[1]}", archive)
+    with zipfile.ZipFile(archive) as opened:
+        program = next(n for n in opened.namelist() if n.endswith("/scripts/uv"))
+        opened.extract(program, folder)
+    (folder / program).chmod(0o755)
+    return folder / program
+
+
+def site_packages() -> Path:
+    """Where the packages of /opt/venv lie."""
+    return next(VENV.glob("lib/python3*/site-packages"))
+
+
+def main() -> None:
+    """Install what the arguments name; stops the build where a wheel is missing."""
+    wheels, *rest = sys.argv[1:]
+    from_source = rest[0] == "--source"
+    # uv hard-links from its cache where it can, so both lie on one file system.
+    with tempfile.TemporaryDirectory(dir="/opt") as folder:
+        uv = fetch_uv(wheels, Path(folder))
+        common = ["--no-cache", "--no-index", "--find-links", f"{wheels}/", "--no-deps"]
+        if not VENV.exists():
+            subprocess.run([uv, "venv", "-q", "--python", "/usr/bin/python3", VENV], check=True)
+        wanted = rest[1:] if from_source else [part for path in rest for part in ("-r", path)]
+        subprocess.run([uv, "pip", "install", "--python", VENV, *common, *wanted], check=True)
+    for pattern in UNUSED:
+        for unused in site_packages().glob(pattern):
+            shutil.rmtree(unused)
+    # A container's own files cannot be written: what is not compiled now is compiled at each start.
+    subprocess.run(
+        [VENV / "bin" / "python", "-m", "compileall", "-q", "-j", "0", site_packages()],
+        check=False,
+    )
+
+
+main()
