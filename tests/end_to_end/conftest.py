@@ -95,7 +95,8 @@ def platform() -> Iterator[Platform]:
     shutil.rmtree(STATE, ignore_errors=True)
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: Playwright's loop would be in the way of asynchronous tests elsewhere.
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     program = shutil.which("chromium") or shutil.which("chromium-browser")
     if program is None:
@@ -118,7 +119,7 @@ class Visitor:
         self.page.screenshot(path=OUTPUT / f"{name}.png", full_page=full)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def visit(chromium: Browser) -> Iterator[Any]:
     """`visit("zh-CN")` is a new person with a browser of that language."""
     contexts = []

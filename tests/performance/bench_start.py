@@ -119,7 +119,7 @@ def wait_for(url: str, log: Path, timeout_s: float = 60) -> None:
 
 
 def radlab_student(settings: Settings) -> Student:
-    """A new student of the running platform, in the group `bench`, let in by a code for this run."""
+    """A new student of the running platform, in the group `bench`, let in by a code."""
     database = open_database(settings.radlab_database_url)
     with suppress(GroupExists):
         GroupStore(database).create("bench", title="Measurements", by="bench")
@@ -129,7 +129,7 @@ def radlab_student(settings: Settings) -> Student:
     issued = store.create(role="student", group="bench", by="bench", expires=expires, user=name)
     student = Student(f"http://{settings.hub_address}:{settings.port}", name)
     password = uuid.uuid4().hex
-    fields = {"code": issued.code, "notice": "on", "username": name}
+    fields = {"code": issued.code, "notice": "accepted", "username": name}
     student.send("/hub/signup", fields | {"password": password, "password_again": password})
     return student
 

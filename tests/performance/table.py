@@ -27,7 +27,9 @@ def report(
     as_json: bool,
 ) -> str:
     """The figures of `rows[row][arm]` (seconds); ratios are first arm over each other arm."""
-    figures = {row: {arm: summary(values) for arm, values in of.items()} for row, of in rows.items()}
+    figures = {
+        row: {arm: summary(values) for arm, values in of.items()} for row, of in rows.items()
+    }
     ratios = {
         row: {
             arm: round(next(iter(of.values()))["median_s"] / of[arm]["median_s"], 3)
@@ -46,7 +48,8 @@ def _arm_lines(arms: Mapping[str, str]) -> list[str]:
 
 
 def _table_lines(
-    figures: Mapping[str, Mapping[str, Mapping[str, Any]]], ratios: Mapping[str, Mapping[str, float]]
+    figures: Mapping[str, Mapping[str, Mapping[str, Any]]],
+    ratios: Mapping[str, Mapping[str, float]],
 ) -> list[str]:
     form = "{:<10} {:<10} {:>5} {:>9} {:>9} {:>9} {:>7}"
     lines = [form.format("", "arm", "runs", "median s", "least s", "most s", "ratio")]
