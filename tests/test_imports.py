@@ -39,7 +39,10 @@ DATASET_ARROWS: dict[str, set[str]] = {
     "dicom_synthetic": {"dicom_catalog"},
     "dicom_archive": {"dicom_catalog", "dicom_synthetic"},
 }
-OUTSIDE_FOR_HUB = {"cli": {"dicom_archive"}, "machine": {"dicom_archive"}}
+OUTSIDE_FOR_HUB = {
+    "cli": {"dicom_archive", "dicom_catalog"},
+    "machine": {"dicom_archive", "dicom_catalog"},
+}
 
 
 def modules(folder: Path) -> Iterator[Path]:

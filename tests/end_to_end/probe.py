@@ -1,4 +1,7 @@
-"""Asked from inside a student's container: which addresses answer. Prints JSON; standard library only."""
+"""Asked from inside a student's container: which addresses answer. Prints JSON.
+
+Standard library only: it is handed to the container's own Python as text.
+"""
 
 from __future__ import annotations
 
