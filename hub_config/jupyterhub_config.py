@@ -43,7 +43,9 @@ c.JupyterHub.custom_scopes = roles.custom_scopes()
 c.JupyterHub.load_roles = roles.roles()
 c.JupyterHub.extra_user_scopes = roles.user_scopes()
 c.JupyterHub.services = [
-    roles.portal_service(f"http://127.0.0.1:{settings.portal_port}", settings.secret("portal_token"))
+    roles.portal_service(
+        f"http://127.0.0.1:{settings.portal_port}", settings.secret("portal_token")
+    )
 ]
 
 # What they start. Nobody is answered 429 for coming with the rest of the class: a start waits.

@@ -29,7 +29,7 @@
       return;
     }
     const day = { year: "numeric", month: "short", day: "numeric" };
-    const clock = { hour: "2-digit", minute: "2-digit" };
+    const clock = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
     const today = new Date().toDateString() === moment.toDateString();
     const kind = element.dataset.radlabTime;
     const parts = kind === "date" ? day

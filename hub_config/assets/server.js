@@ -16,6 +16,9 @@
     button.disabled = true;
     button.setAttribute("aria-busy", "true");
     button.textContent = card.dataset.stopping;
+    card.querySelectorAll("a.rl-button").forEach(function (link) {
+      link.hidden = true;
+    });
     fetch(card.dataset.stop, {
       method: "DELETE",
       headers: { "X-XSRFToken": card.dataset.xsrf },
@@ -28,6 +31,9 @@
       button.disabled = false;
       button.removeAttribute("aria-busy");
       button.textContent = label;
+      card.querySelectorAll("a.rl-button").forEach(function (link) {
+        link.hidden = false;
+      });
       say(card.dataset.notStopped);
     });
   }

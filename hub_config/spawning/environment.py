@@ -7,7 +7,7 @@ from typing import Any
 
 from hub_config import clock
 from hub_config.gpus.rules import Lease
-from hub_config.spawning.rules import Order
+from hub_config.spawning.rules import Order, gpu_label
 
 _LOCALES = {"en": "en_US.UTF-8", "zh_CN": "zh_CN.UTF-8"}
 
@@ -39,9 +39,7 @@ def session_facts(order: Order, lease: Lease) -> dict[str, Any]:
         "title": dict(module.title) if module else None,
         "image": order.image.id,
         "image_title": order.image.title.model_dump(),
-        "gpus": [
-            {"model": gpu.model, "memory_gb": round(gpu.memory_mb / 1024)} for gpu in lease.devices
-        ],
+        "gpus": [gpu_label(gpu.model, gpu.memory_mb) for gpu in lease.devices],
         "simulated": lease.simulated,
         "cpus": order.cpus,
         "memory_gb": round(order.memory_mb / 1024, 1),

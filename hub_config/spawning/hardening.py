@@ -96,8 +96,9 @@ def host_config(container: Container) -> dict[str, Any]:
         "dns": list(container.dns),
         "dns_search": ["."],  # not the hospital's own domain, which Docker would copy
         "sysctls": {"net.ipv6.conf.all.disable_ipv6": "1"},
-        # Life: we remove it ourselves, after reading why it ended; it never comes back alone.
-        "init": True,
+        # Life: we remove it ourselves, after reading why it ended; it never comes back alone. The
+        # image brings an init of its own: the engine's is a package that not every host has.
+        "init": False,
         "auto_remove": False,
         "restart_policy": {"Name": "no"},
         "device_requests": device_requests(container.device_uuids),

@@ -13,6 +13,7 @@ from enum import StrEnum
 from hub_config.gpus.rules import DeviceRow, Free
 from hub_config.offers.images import Image, Images
 from hub_config.offers.modules import Module, Modules
+from hub_config.spawning.rules import gpu_label
 
 
 class Closed(StrEnum):
@@ -50,6 +51,11 @@ class GpuKind:
     total: int
     free: int
     simulated: bool
+
+    @property
+    def label(self) -> str:
+        """Model and memory."""
+        return gpu_label(self.model, self.memory_gb * 1024)
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
+from jinja2 import pass_context
+from jinja2.runtime import Context
 from jupyterhub.spawner import SpawnException
 from markupsafe import Markup, escape
 
 from hub_config import clock
 from hub_config.errors import RadLabError
 from hub_config.gpus.rules import NoFreeGpu
+from hub_config.spawning.pages import page_gettext
 
 
 class Refused(SpawnException):
@@ -30,9 +34,10 @@ class Refused(SpawnException):
         self.jupyterhub_message = message
         self.jupyterhub_html_message = self.message_html
 
-    def html(self, gettext: Callable[[str], str]) -> Markup:
-        """The refusal as HTML in the language of `gettext`."""
-        return as_html(self.error, gettext)
+    @pass_context
+    def html(self, context: Context) -> Markup:
+        """The refusal as HTML in the language of the page that shows it; for templates."""
+        return as_html(self.error, partial(page_gettext, context))
 
 
 def as_html(error: RadLabError, gettext: Callable[[str], str]) -> Markup:
@@ -41,8 +46,8 @@ def as_html(error: RadLabError, gettext: Callable[[str], str]) -> Markup:
         text = Markup(
             escape(
                 gettext(
-                    "All GPUs of your groups that serve are in use. The next is free at about "
-                    "{time}. Try again then, or start without a GPU now."
+                    "All GPUs of your groups are in use. The next one is free at about {time}. "
+                    "Try again then, or start without a GPU now."
                 )
             )
         )

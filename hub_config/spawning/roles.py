@@ -10,20 +10,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from hub_config.groups.rules import ADMINISTRATORS, INSTRUCTORS
+from hub_config.groups.rules import (
+    ADMINISTRATOR_SCOPES,
+    ADMINISTRATORS,
+    INSTRUCTOR_SCOPES,
+    INSTRUCTORS,
+    SCOPES,
+)
 
 PORTAL = "radlab"
-
-CUSTOM_SCOPES = {
-    "custom:groups:write": "Create and change class groups in RadLab.",
-    "custom:gpus:write": "Assign GPUs to class groups in RadLab.",
-    "custom:invites:write": "Create and revoke invite codes in RadLab.",
-    "custom:people:write": "Make links with which people choose a new password in RadLab.",
-    "custom:servers:read": "See who runs what in RadLab, as far as one teaches them.",
-    "custom:servers:write": "Stop servers in RadLab, as far as one teaches their owners.",
-}
-
-_OF_INSTRUCTORS = ["custom:invites:write", "custom:servers:read", "custom:servers:write"]
 
 # What the portal itself may do: look, and stop. It cannot start, edit people or enter a server.
 _OF_PORTAL = ["list:users", "read:users", "read:servers", "read:hub", "delete:servers"]
@@ -31,7 +26,7 @@ _OF_PORTAL = ["list:users", "read:users", "read:servers", "read:hub", "delete:se
 
 def custom_scopes() -> dict[str, dict[str, str]]:
     """What `JupyterHub.custom_scopes` is set to."""
-    return {name: {"description": text} for name, text in CUSTOM_SCOPES.items()}
+    return {name: {"description": text} for name, text in SCOPES.items()}
 
 
 def roles() -> list[dict[str, Any]]:
@@ -40,13 +35,13 @@ def roles() -> list[dict[str, Any]]:
         {
             "name": "radlab-administrator",
             "description": "Administers RadLab through its portal.",
-            "scopes": sorted(CUSTOM_SCOPES),
+            "scopes": list(ADMINISTRATOR_SCOPES),
             "groups": [ADMINISTRATORS],
         },
         {
             "name": "radlab-instructor",
             "description": "Teaches class groups of RadLab through its portal.",
-            "scopes": _OF_INSTRUCTORS,
+            "scopes": list(INSTRUCTOR_SCOPES),
             "groups": [INSTRUCTORS],
         },
         {
@@ -72,6 +67,6 @@ def portal_service(url: str, token: str) -> dict[str, Any]:
         "oauth_client_id": f"service-{PORTAL}",
         "oauth_redirect_uri": f"/services/{PORTAL}/oauth_callback",
         "oauth_no_confirm": True,
-        "oauth_client_allowed_scopes": sorted(CUSTOM_SCOPES),
+        "oauth_client_allowed_scopes": sorted(SCOPES),
         "display": True,
     }

@@ -296,7 +296,7 @@ class LeaseSpawner(DockerSpawner):  # type: ignore[misc]
     def _keep_state(self) -> None:
         if self.orm_spawner is not None:
             self.orm_spawner.state = self.get_state()
-            self.db.commit()
+            self.user.db.commit()
 
     # Words and threads
 

@@ -16,7 +16,7 @@ from hub_config.gpus.store import DeviceStore
 from hub_config.groups.rules import class_groups
 from hub_config.groups.store import GroupStore
 from hub_config.network.walls import require_walls
-from hub_config.offers.images import Images, ImageNotBuilt, load_images
+from hub_config.offers.images import ImageNotBuilt, Images, load_images
 from hub_config.offers.modules import Modules, load_modules
 from hub_config.settings import Settings
 from hub_config.spawning import rules
@@ -108,4 +108,3 @@ class Stores:
     def release(self, lease_id: str, why: Ended) -> Lease:
         """Free the lease, whose container is gone."""
         return self.ledger.release(lease_id, why, clock.now())
-
