@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, inspect, text
 
 from hub_config.db import migrate, open_database
 from hub_config.settings import Settings
@@ -45,9 +45,7 @@ class Postgres:
     def _run(self, program: str, *arguments: str) -> None:
         user = ["runuser", "-u", "postgres", "--"] if os.getuid() == 0 else []
         command = [*user, str(self.programs / program), *arguments]
-        subprocess.run(
-            command, cwd=self.folder, check=True, stdout=subprocess.DEVNULL, timeout=120
-        )
+        subprocess.run(command, cwd=self.folder, check=True, stdout=subprocess.DEVNULL, timeout=120)
 
 
 @pytest.fixture(scope="session")
@@ -62,22 +60,53 @@ def postgres() -> Iterator[Postgres]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture(scope="session")
+def postgres_url(postgres: Postgres) -> str:
+    """A database on PostgreSQL with RadLab's tables: one for all tests, emptied after each."""
+    maintenance = open_database(postgres.url("postgres"))
+    with maintenance.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("CREATE DATABASE radlab"))
+    maintenance.dispose()
+    url = postgres.url("radlab")
+    _migrate(url)
+    return url
+
+
+@pytest.fixture(scope="session")
+def sqlite_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with RadLab's tables, to be copied."""
+    path = tmp_path_factory.mktemp("sqlite") / "radlab.sqlite"
+    _migrate(f"sqlite:///{path}")
+    return path
+
+
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
 def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     """RadLab's database, migrated and empty, once on SQLite and once on PostgreSQL."""
     if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path / 'radlab.sqlite'}"
+        path = shutil.copy(request.getfixturevalue("sqlite_file"), tmp_path / "radlab.sqlite")
+        url = f"sqlite:///{path}"
     else:
-        server = request.getfixturevalue("postgres")
-        name = f"t{uuid.uuid4().hex}"
-        maintenance = open_database(server.url("postgres"))
-        with maintenance.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(text(f"CREATE DATABASE {name}"))
-        maintenance.dispose()
-        url = server.url(name)
+        url = request.getfixturevalue("postgres_url")
+    opened = open_database(url)
+    yield opened
+    opened.dispose()
+    if request.param == "postgresql":
+        _empty(url)
+
+
+def _migrate(url: str) -> None:
     opened = open_database(url)
     migrate(opened)
-    yield opened
+    opened.dispose()
+
+
+def _empty(url: str) -> None:
+    opened = open_database(url)
+    with opened.begin() as connection:
+        names = set(inspect(connection).get_table_names()) - {"alembic_version"}
+        tables = ", ".join(f'"{name}"' for name in sorted(names))
+        connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY CASCADE"))
     opened.dispose()
 
 

@@ -41,7 +41,7 @@ def ask_for_ever(ledger: Ledger, folder: Path, username: str) -> None:
         try:
             lease = ledger.grant(request, clock.now())
         except NoFreeGpu:
-            time.sleep(random.uniform(0.001, 0.01))  # seconds; else those who wait starve the rest
+            time.sleep(random.uniform(0.01, 0.03))  # seconds; else those who wait starve the rest
             continue
         witness = folder / lease.device_uuids[0]
         os.close(os.open(witness, os.O_CREAT | os.O_EXCL))

@@ -20,7 +20,7 @@ from hub_config.gpus.model import Device, Ended
 from hub_config.gpus.store import DeviceStore
 from hub_config.groups.store import GroupStore
 
-PROCESSES, DEVICES, KILLS = 6, 2, 12
+PROCESSES, DEVICES, KILLS = 5, 2, 8
 GRANTER = Path(__file__).with_name("granter.py")
 ROOT = Path(__file__).parents[3]
 
