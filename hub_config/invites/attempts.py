@@ -105,7 +105,7 @@ def _too_many(wait: timedelta) -> TooManyAttempts:
     seconds = max(1, int(wait.total_seconds()) + 1)
     refusal = TooManyAttempts(
         "Too many attempts failed.",
-        do="Wait {minutes} minutes, then try again.",
+        do="Wait {minutes} min, then try again.",
         minutes=-(-seconds // 60),
     )
     refusal.retry_after = seconds

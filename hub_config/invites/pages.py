@@ -1,8 +1,9 @@
 """The Hub's pages at its door: sign in, sign up, choose a new password.
 
-Each is one form. GET shows it and changes nothing; POST does it, or shows it again with the reason
-and what was typed (never the password), under the refusal's own HTTP status. What a form asks for
-is decided in `entrance`; what an account may do after is JupyterHub's matter.
+Each is one form. GET shows it and changes nothing; POST does it, or shows it again with the
+reason and what was typed (never the password), under the refusal's own HTTP status. Who comes in
+is decided in `entrance`; where they go then is JupyterHub's `get_next_url`, which sends nobody off
+the site.
 
 A code comes in the fragment of a link, which no browser sends: `assets/invites.js` moves it into
 the form and out of the address bar. These pages allow no script but the Hub's own files.
@@ -16,7 +17,6 @@ from typing import Any, ClassVar
 from jupyterhub import orm
 from jupyterhub._xsrf_utils import _set_xsrf_cookie
 from jupyterhub.handlers.base import BaseHandler
-from jupyterhub.utils import url_path_join
 from tornado.web import HTTPError, StaticFileHandler
 
 from hub_config.errors import BadInput, NotAllowed, RadLabError
@@ -80,10 +80,6 @@ class FormPage(BaseHandler):  # type: ignore[misc]  # JupyterHub has no types
         """The account that the form lets in, or a refusal."""
         raise NotImplementedError
 
-    def next_page(self, user: Any, account: Account) -> str:
-        """Where to go then: the page that was asked for, if it is one of ours."""
-        return str(self.get_next_url(user))
-
     async def get(self) -> None:
         """Show the form, with a new hour to fill it in."""
         if self.request.headers.get("Sec-Fetch-Mode", "navigate") == "navigate":
@@ -106,7 +102,7 @@ class FormPage(BaseHandler):  # type: ignore[misc]  # JupyterHub has no types
             self.finish(await self.render_form(refusal))
             return
         user = await self.login_user(account)
-        self.redirect(self.next_page(user, account))
+        self.redirect(self.get_next_url(user))
 
     async def auth_to_user(self, authenticated: dict[str, Any], user: Any = None) -> Any:
         """JupyterHub's user; once it has taken the first groups, the account has entered."""
@@ -147,7 +143,7 @@ class FormPage(BaseHandler):  # type: ignore[misc]  # JupyterHub has no types
 
     def typed_password(self) -> str:
         """The password, if it was typed the same way twice; PasswordsDiffer."""
-        password = self.get_body_argument("password", "", strip=False)
+        password: str = self.get_body_argument("password", "", strip=False)
         if password != self.get_body_argument("password_again", "", strip=False):
             raise credentials.PasswordsDiffer(
                 "The two passwords are not the same.", do="Type the same password twice."
@@ -193,12 +189,6 @@ class SignupPage(FormPage):
         code = self.get_body_argument("code", "")
         name = self.get_body_argument("username", "")
         return await self.entrance.sign_up(code, name, self.typed_password(), self.client)
-
-    def next_page(self, user: Any, account: Account) -> str:
-        """Students choose what to launch; who teaches or administers begins in the portal."""
-        spawn = url_path_join(self.hub.base_url, "spawn")
-        portal = url_path_join(self.base_url, "services/radlab/")
-        return str(self.get_next_url(user, spawn if account.role == "student" else portal))
 
 
 class ResetPage(FormPage):

@@ -285,6 +285,6 @@ def _redeem(store: InviteStore, code: str, name: str, number: int) -> str:
 
 def _redeem_many(url: str, key: bytes, now: Any, code: str, process: int) -> Counter[str]:
     store = InviteStore(open_database(url), key, now=lambda: now)
-    with ThreadPoolExecutor(10) as pool:
+    with ThreadPoolExecutor(4) as pool:
         people = [f"p{process}n{number}" for number in range(PEOPLE_EACH)]
         return Counter(pool.map(lambda name: _redeem(store, code, name, 0), people))
