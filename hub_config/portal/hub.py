@@ -1,0 +1,207 @@
+"""A small client of the Hub's REST API: who someone is, who there is, stop a server.
+
+Sources: JupyterHub 6.1, `apihandlers/users.py` and `apihandlers/auth.py`. The portal's own token
+holds `list:users`, `read:users`, `read:servers` and `delete:servers`, and no `admin:` scope.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from hub_config import clock
+from hub_config.errors import Conflict, NotFound, RadLabError, Unready
+
+_PAGE = 200
+# The Hub answers a stop after at most its `slow_stop_timeout` (10 s), or says that it goes on.
+_STOP_SECONDS = 60.0
+_LISTS = "application/jupyterhub-pagination+json"
+
+
+class NotSignedIn(RadLabError):
+    """Nobody is signed in, or the sign-in has ended."""
+
+    code = "not_signed_in"
+    status = 401
+
+
+class HubUnready(Unready):
+    """The Hub does not answer, or not as it should."""
+
+    code = "hub_unready"
+
+
+class UnknownUser(NotFound):
+    """The Hub has no user of that name."""
+
+    code = "unknown_user"
+
+
+class ServerBusy(Conflict):
+    """The Hub cannot stop this server at this moment."""
+
+    code = "server_busy"
+
+
+@dataclass(frozen=True, kw_only=True)
+class HubServer:
+    """A server that the Hub is starting, running or stopping."""
+
+    username: str
+    name: str
+    state: str  # "starting", "running", "stopping"
+    started_at: datetime | None
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class HubUser:
+    """A user of the Hub, with their groups and active servers."""
+
+    name: str
+    groups: frozenset[str] = frozenset()
+    last_activity: datetime | None = None
+    servers: tuple[HubServer, ...] = ()
+
+
+class Hub:
+    """The Hub's REST API as the portal uses it; every method may raise HubUnready."""
+
+    def __init__(
+        self, api_url: str, token: str, *, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        self._token = token
+        # The Hub listens on this machine: a proxy of the environment must not come between.
+        self._client = httpx.AsyncClient(
+            base_url=api_url.rstrip("/") + "/", transport=transport, timeout=10.0, trust_env=False
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def version(self) -> str:
+        """The Hub's version; the cheapest way to learn that it answers."""
+        return str((await self._call("GET", "", timeout=2.0)).json()["version"])
+
+    async def owner_of(self, token: str) -> dict[str, Any]:
+        """The user model of the person whose token this is; NotSignedIn where it is nobody's."""
+        response = await self._call("GET", "user", token=token, allow=(401, 403))
+        if response.status_code != 200:
+            raise NotSignedIn("You are not signed in, or not any more.", do="Sign in again.")
+        return dict(response.json())
+
+    async def token_for_code(self, form: Mapping[str, str]) -> str:
+        """The access token that an OAuth authorisation code stands for (RFC 6749, 4.1.3)."""
+        response = await self._call("POST", "oauth2/token", data=form, allow=(400, 401, 403))
+        if response.status_code != 200:
+            raise NotSignedIn("The Hub did not accept this sign-in.", do="Sign in again.")
+        return str(response.json()["access_token"])
+
+    async def users(self, *, active: bool = False) -> list[HubUser]:
+        """All users by name, or those whose servers start, run or stop."""
+        found: list[HubUser] = []
+        offset: int | None = 0
+        while offset is not None:
+            query: dict[str, str | int] = {"offset": offset, "limit": _PAGE, "sort": "name"}
+            if active:
+                query["state"] = "active"
+            page = (await self._call("GET", "users", params=query, accept=_LISTS)).json()
+            found += [_user(model) for model in page["items"]]
+            following = page["_pagination"]["next"]
+            offset = following["offset"] if following else None
+        return found
+
+    async def user(self, username: str) -> HubUser:
+        """One user; UnknownUser."""
+        response = await self._call("GET", f"users/{quote(username, safe='')}", allow=(404,))
+        if response.status_code == 404:
+            raise _unknown(username)
+        return _user(response.json())
+
+    async def stop(self, username: str, server_name: str = "") -> bool:
+        """Stop a server; True where it is gone already, False where the Hub is still at it."""
+        tail = f"servers/{quote(server_name, safe='')}" if server_name else "server"
+        response = await self._call(
+            "DELETE",
+            f"users/{quote(username, safe='')}/{tail}",
+            allow=(400, 404),
+            timeout=_STOP_SECONDS,
+        )
+        if response.status_code == 404:
+            raise _unknown(username)
+        if response.status_code == 400:
+            raise ServerBusy(
+                "The server of {name} cannot be stopped right now.",
+                given=username,
+                do="Try again in a moment.",
+                name=username,
+            )
+        return response.status_code == 204
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        token: str | None = None,
+        allow: tuple[int, ...] = (),
+        accept: str = "application/json",
+        timeout: float = 10.0,
+        **more: Any,
+    ) -> httpx.Response:
+        headers = {"Authorization": f"token {token or self._token}", "Accept": accept}
+        try:
+            response = await self._client.request(
+                method, path, headers=headers, timeout=timeout, **more
+            )
+        except httpx.HTTPError as error:
+            raise HubUnready(
+                "JupyterHub does not answer ({reason}).",
+                do="Running servers go on. Try again in a minute; "
+                "`./radlab status` says which part is down.",
+                reason=type(error).__name__,
+            ) from error
+        if response.is_success or response.status_code in allow:
+            return response
+        raise HubUnready(
+            "JupyterHub answered {status} to the portal.",
+            given=response.status_code,
+            do="Try again in a minute; `./radlab logs hub` says more.",
+            status=response.status_code,
+        )
+
+
+def _unknown(username: str) -> UnknownUser:
+    return UnknownUser("The Hub knows no user '{name}'.", given=username, name=username)
+
+
+def _user(model: Mapping[str, Any]) -> HubUser:
+    name = str(model["name"])
+    servers = (model.get("servers") or {}).values()
+    return HubUser(
+        name=name,
+        groups=frozenset(model.get("groups") or ()),
+        last_activity=_moment(model.get("last_activity")),
+        servers=tuple(_server(name, server) for server in servers if not server.get("stopped")),
+    )
+
+
+def _server(username: str, model: Mapping[str, Any]) -> HubServer:
+    states = {"spawn": "starting", "check": "starting", "stop": "stopping"}
+    return HubServer(
+        username=username,
+        name=str(model.get("name") or ""),
+        state=states.get(str(model.get("pending") or ""), "running"),
+        started_at=_moment(model.get("started")),
+        url=str(model.get("url") or ""),
+    )
+
+
+def _moment(text: str | None) -> datetime | None:
+    return clock.from_iso(text) if text else None

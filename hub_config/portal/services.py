@@ -1,0 +1,53 @@
+"""What the portal works with: the settings, the slices' stores, the Hub, and who is known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from hub_config.db import open_database
+from hub_config.gpus.ledger import Ledger
+from hub_config.gpus.store import DeviceStore
+from hub_config.groups.store import GroupStore
+from hub_config.invites.store import InviteStore, open_store
+from hub_config.portal import TOKEN_SECRET
+from hub_config.portal.hub import Hub
+from hub_config.portal.sealing import Seals
+from hub_config.portal.sessions import Sessions
+from hub_config.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """One of each; the slices' routers find their stores here by name."""
+
+    settings: Settings
+    engine: Engine
+    hub: Hub
+    seals: Seals
+    sessions: Sessions
+    groups: GroupStore
+    devices: DeviceStore
+    ledger: Ledger
+    invites: InviteStore
+
+
+def open_services(
+    settings: Settings, *, engine: Engine | None = None, hub: Hub | None = None
+) -> Services:
+    """Services on the site's database and Hub, or on those given."""
+    token = settings.secret(TOKEN_SECRET)
+    engine = engine or open_database(settings.radlab_database_url)
+    hub = hub or Hub(settings.hub_api_url, token)
+    return Services(
+        settings=settings,
+        engine=engine,
+        hub=hub,
+        seals=Seals(token),
+        sessions=Sessions(hub),
+        groups=GroupStore(engine),
+        devices=DeviceStore(engine),
+        ledger=Ledger(engine),
+        invites=open_store(settings, engine),
+    )

@@ -1,0 +1,159 @@
+"""A Hub for the portal's tests: JupyterHub's answers to the calls that the portal makes.
+
+Paths, statuses and shapes as in JupyterHub 6.1: `apihandlers/users.py`, `apihandlers/auth.py` and
+`oauth/provider.py`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+import httpx
+
+ACCESS = "access:services!service=radlab"
+STAFF_SCOPES = (
+    "custom:groups:write",
+    "custom:gpus:write",
+    "custom:invites:write",
+    "custom:people:write",
+    "custom:servers:write",
+)
+PEOPLE = {
+    "ana": ["administrators"],
+    "ines": ["radiology", "radiology:instructors", "instructors"],
+    "sam": ["radiology"],
+    "oda": ["oncology"],
+}
+
+
+@dataclass
+class FakeServer:
+    """A user's one server."""
+
+    started: str
+    pending: str | None = None
+
+
+@dataclass
+class Code:
+    """An authorisation code that was handed out and waits to be exchanged."""
+
+    user: str
+    challenge: str
+
+
+@dataclass
+class FakeHub:
+    """Users with groups and servers, tokens, OAuth codes; `down` makes it unreachable."""
+
+    portal_token: str
+    groups: dict[str, list[str]] = field(
+        default_factory=lambda: {k: list(v) for k, v in PEOPLE.items()}
+    )
+    servers: dict[str, FakeServer] = field(default_factory=dict)
+    tokens: dict[str, dict[str, Any]] = field(default_factory=dict)
+    codes: dict[str, Code] = field(default_factory=dict)
+    stopped: list[str] = field(default_factory=list)
+    down: bool = False
+    slow_to_stop: bool = False
+
+    def session_of(self, name: str, scopes: tuple[str, ...] = (ACCESS,), kind: str = "user") -> str:
+        """A token of that person, as the Hub gives one at sign-in."""
+        token = secrets.token_hex(8)
+        self.tokens[token] = {"name": name, "scopes": list(scopes), "kind": kind}
+        return token
+
+    def code_for(self, name: str, challenge: str) -> str:
+        """What `/hub/api/oauth2/authorize` gives to somebody who is signed in at the Hub."""
+        code = secrets.token_hex(8)
+        self.codes[code] = Code(name, challenge)
+        return code
+
+    def start(self, name: str, started: str = "2026-03-02T08:00:00.000000Z") -> None:
+        """Let somebody's server run."""
+        self.servers[name] = FakeServer(started)
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        """The Hub's answer to one request of the portal."""
+        if self.down:
+            raise httpx.ConnectError("connection refused", request=request)
+        path = request.url.raw_path.decode().partition("?")[0].removeprefix("/hub/api/")
+        if path == "":
+            return httpx.Response(200, json={"version": "6.1.1"})
+        if path == "oauth2/token":
+            return self._exchange(request)
+        token = request.headers["Authorization"].removeprefix("token ")
+        if path == "user":
+            return self._whoami(token)
+        if token != self.portal_token:
+            return httpx.Response(403, json={"status": 403, "message": "Forbidden"})
+        if path == "users":
+            return self._users(request)
+        return self._one_user(request.method, path.split("/")[1:])
+
+    def _exchange(self, request: httpx.Request) -> httpx.Response:
+        form = dict(parse_qsl(request.content.decode()))
+        code = self.codes.pop(form.get("code", ""), None)
+        digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
+        proof = base64.urlsafe_b64encode(digest).decode().rstrip("=")
+        known = form["client_secret"] == self.portal_token
+        if code is None or proof != code.challenge or not known:
+            return httpx.Response(400, json={"error": "invalid_grant"})
+        return httpx.Response(200, json={"access_token": self.session_of(code.user)})
+
+    def _whoami(self, token: str) -> httpx.Response:
+        owner = self.tokens.get(token)
+        if owner is None:
+            return httpx.Response(403, json={"status": 403, "message": "Forbidden"})
+        return httpx.Response(200, json={**owner, "groups": self.groups.get(owner["name"], [])})
+
+    def _users(self, request: httpx.Request) -> httpx.Response:
+        names = sorted(self.groups)
+        if request.url.params.get("state") == "active":
+            names = [name for name in names if name in self.servers]
+        offset, limit = (int(request.url.params[key]) for key in ("offset", "limit"))
+        following = {"offset": offset + limit} if offset + limit < len(names) else None
+        items = [self._model(name) for name in names[offset : offset + limit]]
+        return httpx.Response(200, json={"items": items, "_pagination": {"next": following}})
+
+    def _one_user(self, method: str, parts: list[str]) -> httpx.Response:
+        name = unquote(parts[0])
+        if name not in self.groups:
+            return httpx.Response(404, json={"status": 404, "message": "No such user"})
+        if method == "GET":
+            return httpx.Response(200, json=self._model(name))
+        assert (method, parts[1:]) == ("DELETE", ["server"])
+        server = self.servers.get(name)
+        if server is None:
+            return httpx.Response(204)
+        self.stopped.append(name)
+        if self.slow_to_stop:
+            server.pending = "stop"
+            return httpx.Response(202)
+        del self.servers[name]
+        return httpx.Response(204)
+
+    def _model(self, name: str) -> dict[str, Any]:
+        server = self.servers.get(name)
+        servers = {}
+        if server:
+            servers[""] = {
+                "name": "",
+                "started": server.started,
+                "pending": server.pending,
+                "ready": server.pending is None,
+                "stopped": False,
+                "url": f"/user/{name}/",
+            }
+        return {
+            "kind": "user",
+            "name": name,
+            "groups": self.groups[name],
+            "last_activity": "2026-03-02T09:15:00.000000Z",
+            "servers": servers,
+        }

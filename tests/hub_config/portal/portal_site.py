@@ -1,0 +1,122 @@
+"""The portal with a fake Hub on a port, to look at: `python tests/.../portal_site.py 8095`.
+
+Sign-in is a page of names. `school` fills it as a class in the middle of a lesson would be.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+import uvicorn
+from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from hub_config import clock
+from hub_config.db import migrate, open_database
+from hub_config.gpus.model import Device, LeaseRequest
+from hub_config.portal import TOKEN_SECRET
+from hub_config.portal.app import create_app
+from hub_config.portal.hub import Hub
+from hub_config.portal.services import Services
+from hub_config.settings import Settings
+
+sys.path.insert(0, str(Path(__file__).parent))
+from portal_fake_hub import FakeHub  # noqa: E402
+
+
+def site(state: Path) -> tuple[FastAPI, Services, FakeHub]:
+    """A portal on an empty site, with the Hub's sign-in page beside it."""
+    settings = Settings(state=str(state), admin_contact="teaching-lab@example.edu")
+    settings.make_folders()
+    fake = FakeHub(settings.make_secret(TOKEN_SECRET))
+    engine = open_database(settings.radlab_database_url)
+    migrate(engine)
+    transport = httpx.MockTransport(fake.answer)
+    hub = Hub(settings.hub_api_url, fake.portal_token, transport=transport)
+    app = create_app(settings, engine=engine, hub=hub)
+    add_sign_in(app, fake)
+    return app, app.state.services, fake
+
+
+def add_sign_in(app: FastAPI, fake: FakeHub) -> None:
+    @app.get("/hub/api/oauth2/authorize", include_in_schema=False)
+    def authorize(request: Request) -> Response:
+        asked = request.query_params
+        name = request.cookies.get("who")
+        if name:
+            code = fake.code_for(name, asked["code_challenge"])
+            query = urlencode({"code": code, "state": asked["state"]})
+            return RedirectResponse(f"{asked['redirect_uri']}?{query}")
+        links = "".join(f'<li><a href="/as/{name}">{name}</a></li>' for name in fake.groups)
+        return HTMLResponse(f"<ul>{links}</ul>")
+
+    @app.get("/as/{name}", include_in_schema=False)
+    def become(name: str) -> Response:
+        response = RedirectResponse("/services/radlab/")
+        response.set_cookie("who", name)
+        response.delete_cookie("radlab-portal", path="/services/radlab/")
+        return response
+
+
+def lesson(services: Services, fake: FakeHub) -> None:
+    """A class in the middle of a lesson."""
+    now = clock.now()
+    services.groups.create("radiology-2026", title="Deep learning in radiology", by="ana")
+    services.groups.create("oncology", title="Tumour board", internet=True, by="ana")
+    fake.groups["ines"] = ["radiology-2026", "radiology-2026:instructors", "instructors"]
+    fake.groups["sam"] = ["radiology-2026"]
+    for name in ("maria", "wei", "yusuf", "chloe", "priya", "tomas"):
+        fake.groups[name] = ["radiology-2026"]
+    devices = [
+        Device(f"SIM-radlab-{i}", i, "Simulated GPU", 24576, simulated=True) for i in range(4)
+    ]
+    services.devices.record(devices, now)
+    for index, group in enumerate(("radiology-2026", "radiology-2026", "oncology")):
+        services.devices.assign(f"SIM-radlab-{index}", group, "ana")
+    make = services.invites.create
+    make(role="student", by="ines", group="radiology-2026", uses=30, expires_at=now + timedelta(days=14))
+    make(role="instructor", by="ana", group="oncology", uses=2, expires_at=now + timedelta(days=1))
+    bound = make(
+        role="student", by="ana", group="oncology", user="maria", expires_at=now + timedelta(days=7)
+    )
+    services.invites.redeem(bound.code, "maria", "hash")
+    services.invites.revoke(2, by="ana")
+    start(services, fake, "sam", "radiology-2026", 1, "05_classification", 25)
+    start(services, fake, "wei", "radiology-2026", 0, None, 5)
+    start(services, fake, "oda", "oncology", 1, "05_classification", 61)
+    fake.servers["wei"].pending = "spawn"
+
+
+def start(
+    services: Services, fake: FakeHub, name: str, group: str, gpus: int, module: Any, ago: int
+) -> None:
+    """Let somebody's server run since `ago` minutes."""
+    began = clock.now() - timedelta(minutes=ago)
+    request = LeaseRequest(
+        username=name,
+        groups=(group,),
+        gpu_count=gpus,
+        cpus=2,
+        memory_mb=8192,
+        minutes=90,
+        image="imaging",
+        module=module,
+        module_version="1.0.0" if module else None,
+    )
+    lease = services.ledger.grant(request, began)
+    services.ledger.started(lease.id, f"container-{name}", began)
+    fake.start(name, began.isoformat())
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        app, services, fake = site(Path(folder))
+        if "--empty" not in sys.argv:
+            lesson(services, fake)
+        uvicorn.run(app, host="127.0.0.1", port=int(sys.argv[1]), log_level="warning")
