@@ -51,23 +51,35 @@ class Site:
 
 
 @dataclass(frozen=True)
+class File:
+    """A file of the checkout as it was when the build was planned.
+
+    Its content is kept: what is sent must be what was hashed, also when somebody edits meanwhile.
+    """
+
+    path: Path
+    content: bytes
+    executable: bool
+
+
+@dataclass(frozen=True)
 class Build:
     """One image to be built: its name, what it stands on, and the files of its context."""
 
     image: Image
     tag: str
     parent: str
-    files: Mapping[str, Path]
+    files: Mapping[str, File]
 
     @property
     def requirements(self) -> list[Path]:
         """The lock files whose wheels it installs, torch apart."""
-        return [self.files[name] for name in self.files if _is_lock(name)]
+        return [file.path for name, file in self.files.items() if _is_lock(name)]
 
     @property
     def torch(self) -> Path | None:
         """The lock file of its torch, or None where it holds none."""
-        return self.files[f"torch-{self.image.torch}.txt"] if self.image.torch else None
+        return self.files[f"torch-{self.image.torch}.txt"].path if self.image.torch else None
 
 
 def plan_debian(site: Site) -> str:
@@ -99,18 +111,18 @@ def plan_builds(images: Images, site: Site, ids: Iterable[str] | None = None) ->
 def _plan(image: Image, parent: str, site: Site) -> Build:
     files = context_files(image, site)
     parts = [parent.encode(), (image.torch or "").encode(), _normal(site.authorities)]
-    for name, path in sorted(files.items()):
-        parts += [name.encode(), path.read_bytes()]
+    for name, file in sorted(files.items()):
+        parts += [name.encode(), str(file.executable).encode(), file.content]
     tag = f"{REPOSITORY}/{image.id}:{image.version}-{_digest(parts)}"
     return Build(image, tag, parent, files)
 
 
-def context_files(image: Image, site: Site) -> dict[str, Path]:
+def context_files(image: Image, site: Site) -> dict[str, File]:
     """Paths in the build context, each with its file; MissingSource where a folder is not there."""
     folders = {"": site.checkout / "images" / image.folder}
     folders["tools/"] = site.checkout / "images" / "tools"
     folders |= {f"{source}/": site.checkout / source for source in image.sources}
-    found: dict[str, Path] = {}
+    found: dict[str, File] = {}
     for prefix, folder in folders.items():
         if not folder.is_dir():
             raise MissingSource(
@@ -129,8 +141,8 @@ def context_archive(build: Build, site: Site) -> IO[bytes]:
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as tar:
         _add(tar, "ca-certificates.crt", site.authorities, executable=False)
-        for name, path in sorted(build.files.items()):
-            _add(tar, name, path.read_bytes(), executable=bool(path.stat().st_mode & 0o100))
+        for name, file in sorted(build.files.items()):
+            _add(tar, name, file.content, executable=file.executable)
     archive.seek(0)
     return archive
 
@@ -143,12 +155,13 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes, *, executable: bool) -
     tar.addfile(entry, io.BytesIO(content))
 
 
-def _files(folder: Path) -> Iterable[tuple[str, Path]]:
+def _files(folder: Path) -> Iterable[tuple[str, File]]:
     for path in sorted(folder.rglob("*")):
         parts = path.relative_to(folder).parts
         generated = any(part in _LEFT_OUT or part.endswith(".egg-info") for part in parts)
         if path.is_file() and not generated:
-            yield "/".join(parts), path
+            executable = bool(path.stat().st_mode & 0o100)
+            yield "/".join(parts), File(path, path.read_bytes(), executable)
 
 
 def _is_lock(name: str) -> bool:

@@ -196,10 +196,8 @@ def _check_parents(images: Sequence[Image], path: Path) -> None:
             raise _broken(path, f"image {image.id}: the id stands there twice")
         if image.parent is not None and image.parent not in above:
             hint = nearest(image.parent, above)
-            raise _broken(
-                path,
-                f"image {image.id}: 'from' must be an image above it, not {image.parent}{hint}",
-            )
+            reason = f"'from' must be an image above it, not '{image.parent}'.{hint}"
+            raise _broken(path, f"image {image.id}: {reason}")
         above.append(image.id)
 
 

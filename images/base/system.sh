@@ -13,12 +13,9 @@ if [ -n "$mirror" ]; then
     echo "deb $mirror bookworm main" > "$sources"
 fi
 
-# Python comes first: the authorities are sorted with it, and an https mirror needs them.
-if ! command -v python3 > /dev/null; then
-    apt-get -q update
-    apt-get -qy install --no-install-recommends python3 ca-certificates
-fi
-python3 "$here/trust.py" "$here/ca-certificates.crt"
+# An https mirror of the site may need the site's own authorities, before they are installed.
+[ ! -s "$here/ca-certificates.crt" ] ||
+    echo "Acquire::https::CaInfo \"$here/ca-certificates.crt\";" > /etc/apt/apt.conf.d/90radlab
 
 # debootstrap knows one suite; the security updates lie beside it, on the same mirror.
 if [ -s "$sources" ] && ! grep -qs security "$sources"; then
@@ -34,6 +31,9 @@ fi
 apt-get -qy -o Dpkg::Options::=--force-unsafe-io upgrade --no-install-recommends
 # shellcheck disable=SC2086  # one word a package
 apt-get -qy -o Dpkg::Options::=--force-unsafe-io install --no-install-recommends $packages
+
+rm -f /etc/apt/apt.conf.d/90radlab
+python3 "$here/trust.py" "$here/ca-certificates.crt"
 
 for language in en_US zh_CN; do
     localedef -i "$language" -f UTF-8 "$language.UTF-8"

@@ -16,8 +16,20 @@ import zipfile
 from pathlib import Path
 
 VENV = Path("/opt/venv")
-# Packages' own test suites: a third of their size, and no student imports them.
-UNUSED = ("pandas/tests", "sympy/*/tests", "sklearn/*/tests", "sklearn/tests")
+# What no student imports or runs: packages' own test suites and headers, the Hub's own pages (a
+# single-user server has none), and languages of dates that the platform does not speak.
+UNUSED = (
+    *(f"{package}/**/tests" for package in ("pandas", "scipy", "sklearn", "sympy", "networkx")),
+    "matplotlib/tests",
+    "torch/test",
+    "torch/bin/*[tT]est*",
+    "torch/include",
+    "torch/testing/_internal",
+    "babel/locale-data/[!ez]*.dat",
+    "../../../share/jupyterhub/static",
+)
+# Kept, whatever the patterns above say.
+KEPT = ("root.dat",)
 
 
 def fetch_uv(wheels: str, folder: Path) -> Path:
@@ -40,6 +52,16 @@ def site_packages() -> Path:
     return next(VENV.glob("lib/python3*/site-packages"))
 
 
+def remove_unused() -> None:
+    """Remove what UNUSED lists, where it is there."""
+    found = {path for pattern in UNUSED for path in site_packages().glob(pattern)}
+    for path in sorted(found):
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.exists() and path.name not in KEPT:
+            path.unlink()
+
+
 def main() -> None:
     """Install what the arguments name; stops the build where a wheel is missing."""
     wheels, *rest = sys.argv[1:]
@@ -52,12 +74,10 @@ def main() -> None:
             subprocess.run([uv, "venv", "-q", "--python", "/usr/bin/python3", VENV], check=True)
         wanted = rest[1:] if from_source else [part for path in rest for part in ("-r", path)]
         subprocess.run([uv, "pip", "install", "--python", VENV, *common, *wanted], check=True)
-    for pattern in UNUSED:
-        for unused in site_packages().glob(pattern):
-            shutil.rmtree(unused)
+    remove_unused()
     # A container's own files cannot be written: what is not compiled now is compiled at each start.
     subprocess.run(
-        [VENV / "bin" / "python", "-m", "compileall", "-q", "-j", "0", site_packages()],
+        [VENV / "bin" / "python", "-m", "compileall", "-qq", "-j", "0", site_packages()],
         check=False,
     )
 

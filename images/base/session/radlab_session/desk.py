@@ -27,7 +27,7 @@ class Desk:
     notice: str | None = None
 
 
-def lay(module: str, version: str, home: Path, modules: Path = MODULES) -> Desk:
+def lay(module: str, version: str, language: str, home: Path, modules: Path = MODULES) -> Desk:
     """The desk for `module` at `version`; `notice` is `module_missing` or `module_read_only`."""
     if not module:
         return Desk(None, None)
@@ -38,8 +38,8 @@ def lay(module: str, version: str, home: Path, modules: Path = MODULES) -> Desk:
     try:
         folder = _own_copy(source, module, version, home)
     except OSError:
-        return Desk(source, _first_notebook(source), "module_read_only")
-    return Desk(folder, _first_notebook(folder))
+        return Desk(source, _notebook(source, language), "module_read_only")
+    return Desk(folder, _notebook(folder, language))
 
 
 def _own_copy(source: Path, module: str, version: str, home: Path) -> Path:
@@ -67,12 +67,9 @@ def _copy(source: Path, target: Path, version: str) -> None:
         _make_writable(draft)
         (draft / VERSION_FILE).write_text(f"{version}\n")
         draft.rename(target)
-    except OSError:
+    except OSError:  # shutil.Error, which copytree raises, is one
         shutil.rmtree(draft, ignore_errors=True)
         raise
-    except shutil.Error as error:
-        shutil.rmtree(draft, ignore_errors=True)
-        raise OSError(str(error)) from error
 
 
 def _make_writable(folder: Path) -> None:
@@ -81,5 +78,8 @@ def _make_writable(folder: Path) -> None:
             path.chmod(path.stat().st_mode | (0o700 if path.is_dir() else 0o600))
 
 
-def _first_notebook(folder: Path) -> Path | None:
-    return next(iter(sorted(folder.glob("*.ipynb"))), None)
+def _notebook(folder: Path, language: str) -> Path | None:
+    """The first notebook in that language (`lesson.zh.ipynb`), else the first of all."""
+    found = sorted(folder.glob("*.ipynb"))
+    spoken = [path for path in found if path.name.endswith(f".{language[:2]}.ipynb")]
+    return next(iter(spoken or found), None)

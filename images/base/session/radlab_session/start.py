@@ -33,7 +33,10 @@ def main() -> None:
     SCRATCH.mkdir(mode=0o700, parents=True, exist_ok=True)
     full = room.is_full(home)
     laid = desk.lay(
-        os.environ.get("RADLAB_MODULE", ""), os.environ.get("RADLAB_MODULE_VERSION", ""), home
+        os.environ.get("RADLAB_MODULE", ""),
+        os.environ.get("RADLAB_MODULE_VERSION", ""),
+        os.environ.get("RADLAB_LANGUAGE", "en"),
+        home,
     )
     write_elsewhere(os.environ, full=full)
     speak(os.environ)
@@ -66,7 +69,9 @@ def speak(environ: Environment) -> None:
     posix, lab = LOCALES.get(environ.get("RADLAB_LANGUAGE", "en"), LOCALES["en"])
     environ["LANG"] = posix
     settings = SCRATCH / "settings"
-    shutil.copytree(LAB / "settings", settings, dirs_exist_ok=True)
+    settings.mkdir(parents=True, exist_ok=True)
+    if (LAB / "settings").is_dir():
+        shutil.copytree(LAB / "settings", settings, dirs_exist_ok=True)
     overrides = settings / "overrides.json"
     content = json.loads(overrides.read_text()) if overrides.exists() else {}
     content["@jupyterlab/translation-extension:plugin"] = {"locale": lab}

@@ -1,0 +1,124 @@
+"""Where the images' own package lies, and how a student's container is run in these tests."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import docker
+import pytest
+from docker.models.containers import Container
+
+from hub_config.machine.image_build import has_image, read_site
+from hub_config.offers.building import Build, plan_builds
+from hub_config.offers.images import load_images
+from hub_config.settings import load_settings
+
+ROOT = Path(__file__).parents[2]
+TOKEN = "only-for-this-test"
+# `radlab_session` is installed in the images, not in the environment of the tests.
+sys.path.insert(0, str(ROOT / "images" / "base" / "session"))
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A container with JupyterLab alone, hardened as the spawner hardens it."""
+
+    container: Container
+
+    @property
+    def address(self) -> str:
+        self.container.reload()
+        networks = self.container.attrs["NetworkSettings"]["Networks"]
+        return f"http://{networks['bridge']['IPAddress']}:8888"
+
+    def get(self, path: str) -> str:
+        request = urllib.request.Request(
+            f"{self.address}{path}", headers={"Authorization": f"token {TOKEN}"}
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return str(answer.read().decode())
+
+    def wait(self) -> dict[str, Any]:
+        """The session as JupyterLab is told it, once the server answers."""
+        for _ in range(240):
+            try:
+                return dict(json.loads(self.get("/radlab/session")))
+            except (OSError, KeyError):
+                self.container.reload()
+                if self.container.status == "exited":
+                    break
+                time.sleep(0.5)
+        pytest.fail(f"JupyterLab did not start:\n{self.container.logs().decode()[-3000:]}")
+
+    def run(self, *command: str) -> str:
+        code, output = self.container.exec_run(list(command))
+        assert code == 0, output.decode()
+        return str(output.decode())
+
+
+@pytest.fixture(scope="session")
+def docker_client() -> Iterator[docker.DockerClient]:
+    client = docker.from_env()
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def plan(docker_client: docker.DockerClient) -> dict[str, Build]:
+    """The images as the checkout now has them, which `./radlab image build` has built."""
+    builds = plan_builds(load_images(ROOT / "images" / "catalog.yaml"), read_site(load_settings()))
+    for build in builds:
+        assert has_image(docker_client, build.tag), (
+            f"{build.tag} is not built: run `./radlab image build`"
+        )
+    return {build.image.id: build for build in builds}
+
+
+StartLab = Callable[..., Lab]
+
+
+@pytest.fixture
+def start_lab(docker_client: docker.DockerClient, plan: dict[str, Build]) -> Iterator[StartLab]:
+    """Starts containers as the spawner does, and removes them with their volumes."""
+    started: list[Container] = []
+    volumes = []
+
+    def start(image: str = "base", home: Path | None = None, **options: Any) -> Lab:
+        options.setdefault("command", ["radlab-start", f"--IdentityProvider.token={TOKEN}"])
+        volume = docker_client.volumes.create(f"radlab-test-{uuid.uuid4().hex[:8]}", **_bind(home))
+        volumes.append(volume)
+        mounts = {volume.name: {"bind": "/home/student", "mode": "rw"}}
+        container = docker_client.containers.run(
+            plan[image].tag,
+            detach=True,
+            read_only=True,
+            tmpfs={"/tmp": "mode=1777", "/run": ""},
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges"],
+            pids_limit=plan[image].image.pids,
+            mem_limit="3g",
+            volumes={**mounts, **options.pop("volumes", {})},
+            **options,
+        )
+        started.append(container)
+        return Lab(container)
+
+    yield start
+    for container in started:
+        container.remove(force=True)
+    for volume in volumes:
+        volume.remove()
+
+
+def _bind(home: Path | None) -> dict[str, Any]:
+    if home is None:
+        return {}
+    return {"driver_opts": {"type": "none", "o": "bind", "device": str(home)}}
