@@ -205,11 +205,15 @@ class ResetPage(FormPage):
         return account
 
     def _end_sessions(self, name: str) -> None:
-        # Cookies name `cookie_id`: whoever had the old password is signed out with it.
+        """Sign `name` out of every browser: of the Hub, of running servers, of the portal."""
         user = self.find_user(name)
-        if user is not None:
-            user.orm_user.cookie_id = orm.new_token()
-            self.db.commit()
+        if user is None:
+            return
+        user.orm_user.cookie_id = orm.new_token()  # what the Hub's cookies name
+        browsers = orm.APIToken.session_id.is_not(None)  # scripts and servers keep their tokens
+        for token in self.db.query(orm.APIToken).filter_by(user_id=user.id).filter(browsers):
+            self.db.delete(token)
+        self.db.commit()
 
 
 class AssetPage(StaticFileHandler):

@@ -49,5 +49,5 @@ c.JupyterHub.template_vars = pages.template_vars(settings)
 c.JupyterHub.default_url = pages.landing
 c.JupyterHub.services = [{"name": "tests", "api_token": os.environ["TEST_HUB_TOKEN"]}]
 c.JupyterHub.load_roles = [
-    {"name": "tests", "services": ["tests"], "scopes": ["admin:users", "admin:groups"]}
+    {"name": "tests", "services": ["tests"], "scopes": ["admin:users", "admin:groups", "tokens"]}
 ]

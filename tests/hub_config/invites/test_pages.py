@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from argon2 import PasswordHasher
+from jupyterhub import orm
 
 from hub_config import clock
 from hub_config.invites import codes
@@ -254,6 +255,19 @@ def test_a_reset_link_chooses_a_new_password_once_and_ends_other_sessions(hub: A
     assert used.status_code == 403
     assert "unknown, expired, used up or withdrawn" in said(used)
     assert hub.groups_of("rea") == {"ct"}
+
+
+def test_a_reset_ends_sessions_in_running_servers_too_and_spares_scripts(hub: Any) -> None:
+    hub.browser().sign_up(hub.code(), "ros")
+    session = orm.new_session_factory(hub.settings.jupyterhub_database_url)()
+    user = session.query(orm.User).filter_by(name="ros").one()
+    for note, session_id in (("browser", "a session"), ("script", None)):
+        user.new_api_token(note=note, session_id=session_id)
+    ends = clock.now() + timedelta(days=1)
+    code = hub.store.create_reset(user="ros", by="ada", expires_at=ends).code
+    again = {"password": OTHER, "password_again": OTHER}
+    assert hub.browser().submit("/hub/reset", code=code, **again).status_code == 302
+    assert [t["note"] for t in hub.api("GET", "users/ros/tokens")["api_tokens"]] == ["script"]
 
 
 def test_who_is_deleted_in_the_hub_is_out_and_the_name_stays_taken(hub: Any) -> None:
