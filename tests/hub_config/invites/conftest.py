@@ -78,7 +78,7 @@ class Hub:
         command = [sys.executable, "-P", "-m", "jupyterhub", "-f"]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                [*command, str(Path(__file__).with_name("hub_under_test.py"))],
+                [*command, str(Path(__file__).with_name("hub_configuration.py"))],
                 cwd=self.settings.state, env=environment, stdout=log, stderr=log,
             )  # fmt: skip
         deadline = time.monotonic() + 60
