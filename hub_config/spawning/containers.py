@@ -17,7 +17,7 @@ from docker import APIClient
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 
 from hub_config.spawning.hardening import STOP_SECONDS, Container, create_arguments, host_config
-from hub_config.spawning.rules import EngineTrouble, ImageMissing
+from hub_config.spawning.rules import EngineTrouble, ImageMissing, LabEnded
 
 _GONE_SECONDS = 20.0
 
@@ -64,6 +64,22 @@ def find(client: APIClient, name: str, network: str | None = None) -> Found | No
         except NotFound:
             return None
     return _found(facts, network)
+
+
+def require_running(found: Found | None) -> str:
+    """The address of a container that runs; LabEnded says how it ended."""
+    if found is not None and found.running and found.address:
+        return found.address
+    if found is not None and found.out_of_memory:
+        raise LabEnded(
+            "The container ran out of memory while it was starting.",
+            do="Choose an environment or a module with more memory.",
+        )
+    raise LabEnded(
+        "The container ended while it was starting (exit code {code}).",
+        do="Try again; if it stays so, tell an administrator.",
+        code=found.exit_code if found is not None else "unknown",
+    )
 
 
 def stop(client: APIClient, name: str, seconds: int = STOP_SECONDS) -> None:

@@ -17,7 +17,7 @@ from hub_config.gpus.rules import NoFreeGpu
 from hub_config.spawning.pages import page_gettext
 
 
-class Refused(SpawnException):
+class Refused(SpawnException):  # type: ignore[misc]  # JupyterHub has no types
     """`error` in the language of the person who asked; pages may say it again in another."""
 
     def __init__(self, error: RadLabError, gettext: Callable[[str], str]) -> None:

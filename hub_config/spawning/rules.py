@@ -73,6 +73,12 @@ class EngineTrouble(Unready):
     code = "engine_trouble"
 
 
+class LabEnded(Unready):
+    """The container ended before anything in it answered."""
+
+    code = "lab_ended"
+
+
 class ImageMissing(Unready):
     """The image is in the catalog and was not built on this server."""
 

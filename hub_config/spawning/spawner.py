@@ -24,12 +24,12 @@ from traitlets import Dict, Unicode, default
 
 from hub_config import clock
 from hub_config.errors import RadLabError
-from hub_config.gpus.rules import AlreadyHeld, Ended, Lease
+from hub_config.gpus.rules import AlreadyHeld, Ended
 from hub_config.network.rules import network_dns, network_name
 from hub_config.settings import Settings, load_settings
 from hub_config.spawning import containers, rules
 from hub_config.spawning.environment import session_environment, session_facts
-from hub_config.spawning.hardening import Container
+from hub_config.spawning.hardening import STOP_SECONDS, Container
 from hub_config.spawning.homes import ensure_home
 from hub_config.spawning.launch import Launch
 from hub_config.spawning.pages import gettext_of
@@ -40,6 +40,7 @@ from hub_config.spawning.stores import Granted, Stores
 T = TypeVar("T")
 _MB = 1024 * 1024
 _ENGINE_SECONDS = 60
+_LOOK_AGAIN_SECONDS = 0.5
 
 
 class LeaseSpawner(DockerSpawner):  # type: ignore[misc]
@@ -128,11 +129,13 @@ class LeaseSpawner(DockerSpawner):  # type: ignore[misc]
         self.step = Step.ASKED
         order = await asyncio.to_thread(self.stores.order, self.user_options)
         granted = await self._grant(order)
-        self._hold(order, granted.lease)
+        self._hold(order, granted)
         name = self.object_name
         self._running = running = asyncio.ensure_future(self._run(order, granted))
         try:
-            return await asyncio.shield(running), self.port
+            address = await asyncio.shield(running)
+            await self._arrive(address)
+            return address, self.port
         except BaseException:
             # Also when cancelled: what the engine was asked goes on, so wait for it, then undo.
             await self._settled(running)
@@ -151,8 +154,10 @@ class LeaseSpawner(DockerSpawner):  # type: ignore[misc]
             await asyncio.to_thread(self.stores.release, held.lease.id, Ended.CONTAINER_GONE)
             return await asyncio.to_thread(ask)
 
-    def _hold(self, order: rules.Order, lease: Lease) -> None:
+    def _hold(self, order: rules.Order, granted: Granted) -> None:
+        lease = granted.lease
         self.image = order.image.tag
+        self.network_name = network_name(self.settings, granted.internet)
         self.object_name = rules.container_name(self.settings.instance, lease.id)
         self.lease_id = lease.id
         self.session = session_facts(order, lease)
@@ -161,8 +166,6 @@ class LeaseSpawner(DockerSpawner):  # type: ignore[misc]
         self._keep_state()
 
     async def _run(self, order: rules.Order, granted: Granted) -> str:
-        network = network_name(self.settings, granted.internet)
-        self.network_name = network
         self.step = Step.HOME
         home = await self._engine(ensure_home, self.settings, self.user.name)
         self.step = Step.CONTAINER
@@ -172,14 +175,16 @@ class LeaseSpawner(DockerSpawner):  # type: ignore[misc]
         lease = await asyncio.to_thread(self.stores.started, granted.lease.id, self.object_id)
         self.session = {**self.session, "ends_at": clock.to_iso(lease.ends_at)}
         self.step = Step.LAB
-        found = await self._engine(containers.find, self.object_name, network)
-        if found is None or not found.address:
-            raise rules.EngineTrouble(
-                "The container ended as soon as it had started (exit code {code}).",
-                do="Try again; if it stays so, tell an administrator.",
-                code=found.exit_code if found else "unknown",
-            )
-        return str(found.address)
+        return containers.require_running(
+            await self._engine(containers.find, self.object_name, self.network_name)
+        )
+
+    async def _arrive(self, address: str) -> None:
+        """Return when something listens there; LabEnded as soon as the container ends instead."""
+        while not await _listens(address, self.port):
+            found = await self._engine(containers.find, self.object_name, self.network_name)
+            containers.require_running(found)
+            await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
     async def _container(self, order: rules.Order, granted: Granted, home: str) -> Container:
         lease, settings = granted.lease, self.settings
@@ -217,7 +222,7 @@ class LeaseSpawner(DockerSpawner):  # type: ignore[misc]
         await self._settled(self._running)
         if not self.lease_id:
             return
-        seconds = 0 if now else containers.STOP_SECONDS
+        seconds = 0 if now else STOP_SECONDS
         await self._engine(containers.stop, self.object_name, seconds)
         await self._engine(containers.remove, self.object_name)
         await asyncio.to_thread(self.stores.release, self.lease_id, Ended.STOPPED)
@@ -247,7 +252,8 @@ class LeaseSpawner(DockerSpawner):  # type: ignore[misc]
             found = None
         if found is None or not found.address:
             return str(self.server.url)
-        return url_path_join(f"http://{found.address}:{self.port}", self.server.base_url)
+        url = url_path_join(f"http://{found.address}:{self.port}", self.server.base_url)
+        return str(url)
 
     async def _settled(self, running: asyncio.Future[str] | None) -> None:
         """Return when the engine has done what a start asked of it, well or not."""
@@ -306,7 +312,8 @@ class LeaseSpawner(DockerSpawner):  # type: ignore[misc]
         while True:
             if self.step != told and self.step:
                 told = self.step
-                yield {"step": told, "message": STEPS[told].message, "progress": STEPS[told].done}
+                step = STEPS[Step(told)]
+                yield {"step": told, "message": step.message, "progress": step.done}
             await asyncio.sleep(0.2)
 
     def _group_names(self) -> list[str]:
@@ -319,3 +326,13 @@ class LeaseSpawner(DockerSpawner):  # type: ignore[misc]
             return action(client, *arguments)
 
         return await asyncio.wrap_future(self.executor.submit(act))
+
+
+async def _listens(address: str, port: int) -> bool:
+    try:
+        async with asyncio.timeout(2):
+            _, writer = await asyncio.open_connection(address, port)
+    except OSError:  # a TimeoutError is one too
+        return False
+    writer.close()
+    return True
