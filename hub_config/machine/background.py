@@ -37,19 +37,20 @@ _STEADY = 60.0
 class Supervisor:
     """Runs one service until told to stop."""
 
-    def __init__(self, settings: Settings, service: Service) -> None:
+    def __init__(self, settings: Settings, name: str, words: list[str]) -> None:
         self.settings = settings
-        self.service = service
+        self.name = name
+        self.words = words
         self.stopping = threading.Event()
-        self.log = log_path(settings, service.name)
+        self.log = log_path(settings, name)
 
     def run(self) -> int:
         """Hold the lock and keep the service running; 1 where another supervisor has the lock."""
-        lock = _locked(self.settings, self.service.name)
+        lock = _locked(self.settings, self.name)
         if lock is None:
             return 1
         with lock:
-            _end_orphan(self.settings, self.service.name)
+            _end_orphan(self.settings, self.name)
             pause = 1.0
             while not self.stopping.is_set():
                 began = time.monotonic()
@@ -60,13 +61,13 @@ class Supervisor:
                 self._note(f"ended with status {status}; starting again in {pause:.0f} s")
                 self.stopping.wait(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
-            _record(self.settings, self.service.name).unlink(missing_ok=True)
+            _record(self.settings, self.name).unlink(missing_ok=True)
         return 0
 
     def _once(self) -> int:
         with self.log.open("ab") as output:
             child = subprocess.Popen(
-                command(self.settings, self.service),
+                self.words,
                 cwd=self.settings.state,
                 env=clean_environment(self.settings),
                 stdin=subprocess.DEVNULL,
@@ -76,7 +77,7 @@ class Supervisor:
             )
         child_identity = processes.identity(child.pid)
         record = {"child": child_identity, "supervisor": processes.identity(os.getpid())}
-        _write(_record(self.settings, self.service.name), json.dumps(record))
+        _write(_record(self.settings, self.name), json.dumps(record))
         while child.poll() is None:
             if self.stopping.wait(0.5):
                 child.terminate()
@@ -90,7 +91,7 @@ class Supervisor:
 
     def _note(self, text: str) -> None:
         with self.log.open("a") as output:
-            output.write(f"{clock.to_iso(clock.now())} radlab: {self.service.name} {text}\n")
+            output.write(f"{clock.to_iso(clock.now())} radlab: {self.name} {text}\n")
 
 
 def command(settings: Settings, service: Service) -> list[str]:
@@ -217,8 +218,9 @@ def main(name: str) -> int:
         print(f"There is no service '{name}'; there are {', '.join(NAMES)}.", file=sys.stderr)
         return 2
     try:
-        supervisor = Supervisor(load_settings(), known[name])
-    except RadLabError as error:
+        settings = load_settings()
+        supervisor = Supervisor(settings, name, command(settings, known[name]))
+    except (RadLabError, KeyError) as error:
         print(error, file=sys.stderr)
         return 1
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -39,7 +39,7 @@ def walls(settings: Settings) -> Check:
         return Check(
             "walls",
             "wrong",
-            "; ".join(wrong),
+            "; ".join(wrong[:2]) + (f"; and {len(wrong) - 2} more" if len(wrong) > 2 else ""),
             "The keeper mends them within 5 s while it runs: `./radlab up`.",
         )
     return fine("walls", "read back from the kernel, as they should be")

@@ -16,6 +16,7 @@ from docker.errors import DockerException
 from hub_config.errors import Unready
 from hub_config.machine import apt, processes
 from hub_config.machine.progress import Say, tail
+from hub_config.network.bridges import LABEL
 from hub_config.settings import Settings
 
 SOCKET = "unix:///var/run/docker.sock"
@@ -127,8 +128,10 @@ def stop_if_ours(settings: Settings) -> bool:
     if not processes.lives(identity):
         _record(settings).unlink(missing_ok=True)
         return False
-    if answers(settings) and connect(settings).containers.list():
-        return False  # somebody's containers run in it
+    if answers(settings):
+        client = connect(settings)
+        if client.containers.list() or client.networks.list(filters={"label": LABEL}):
+            return False  # somebody's containers run in it, or another RadLab relies on it
     os.kill(identity["pid"], signal.SIGTERM)
     processes.wait_gone(identity, 30)
     _record(settings).unlink(missing_ok=True)

@@ -20,7 +20,7 @@ from hub_config.db import migrate, open_database
 from hub_config.errors import Conflict, Unready
 from hub_config.gpus.inventory import find_devices
 from hub_config.gpus.store import DeviceStore
-from hub_config.machine import apt, checkout, engine, packages, state
+from hub_config.machine import apt, checkout, engine, packages, ports, state
 from hub_config.machine.checks import BEFORE, Check, run_checks
 from hub_config.machine.image_build import ensure_images
 from hub_config.machine.progress import Progress, Say, tail
@@ -112,6 +112,7 @@ def install(settings: Settings, progress: Progress) -> None:
     with progress.step("Students' networks") as say:
         for name in ensure_networks(engine.connect(settings), settings):
             say(f"made the network {name}")
+        _check_hub_port(settings)
     with progress.step("Images, sample dataset, course modules and programs") as say:
         _together(
             lambda: _images(settings, say),
@@ -122,6 +123,13 @@ def install(settings: Settings, progress: Progress) -> None:
         _database(settings, say)
     with progress.step("Services") as say:
         start(settings, say)
+
+
+def _check_hub_port(settings: Settings) -> None:
+    """The Hub's own address is there only now that its network is."""
+    if not manager(settings).running("hub"):
+        flag = "RADLAB_HUB_PORT=N ./radlab up"
+        ports.require_free(settings.hub_address, settings.hub_port, flag)
 
 
 def _prepare_state(settings: Settings, say: Say) -> None:

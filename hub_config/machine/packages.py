@@ -50,12 +50,16 @@ def install_packages(root: Path, say: Say) -> bool:
             _copied(root / folder, package, Path(build, package))
             for folder, package in checkout.PROJECTS.items()
         ]
-        command = [sys.executable, "-P", "-m", "pip", "install", "--quiet", "--no-input"]
-        command += ["--disable-pip-version-check", "--no-deps", "--no-build-isolation"]
-        command += ["--no-index", "--force-reinstall", *map(str, projects)]
-        _run(command, "pip", _without_checkout())
+        alone = ("--no-deps", "--no-build-isolation", "--no-index", "--force-reinstall")
+        pip_install(*alone, *map(str, projects))
     _packages_stamp().write_text(wanted)
     return True
+
+
+def pip_install(*words: str) -> None:
+    """Run `pip install` in this Python's venv; InstallFailed with its last lines."""
+    command = [sys.executable, "-P", "-m", "pip", "install", "--quiet", "--no-input"]
+    _run([*command, "--disable-pip-version-check", *words], "pip", _without_checkout())
 
 
 def _copied(project: Path, package: str, target: Path) -> Path:
