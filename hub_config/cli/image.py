@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 
 import click
 
@@ -15,6 +16,7 @@ from hub_config.machine.image_build import (
     has_image,
     read_site,
 )
+from hub_config.machine.progress import Progress
 from hub_config.offers.building import plan_builds
 from hub_config.offers.images import load_images
 from hub_config.settings import load_settings
@@ -32,13 +34,8 @@ def command() -> None:
 def build(image: str | None, again: bool, as_json: bool) -> None:
     """Build IMAGE, or all that the catalog lists, where the engine lacks them."""
     settings = load_settings()
-    settings.make_folders()
-    built = ensure_images(
-        settings,
-        progress=lambda line: click.echo(line, err=as_json),
-        ids=[image] if image else None,
-        again=again,
-    )
+    with Progress(sys.stderr if as_json else sys.stdout).step("Images") as say:
+        built = ensure_images(settings, progress=say, ids=[image] if image else None, again=again)
     if as_json:
         click.echo(json.dumps({"images": [dataclasses.asdict(one) for one in built]}, indent=2))
         return

@@ -8,6 +8,8 @@ time, then the images are built one upon another.
 
 from __future__ import annotations
 
+import fcntl
+import re
 import shutil
 import tempfile
 import time
@@ -38,6 +40,8 @@ from hub_config.settings import Settings
 CHECKOUT = Path(__file__).parents[2]
 OFFERS = ("offers", "images.yaml")
 _GIGABYTE = 10**9
+# Of the steps of a Dockerfile, those that take time.
+_LONG_STEP = re.compile(r"Step (\d+)/(\d+) : RUN ")
 # Measured: base and imaging take 2.2 GB in the engine, and as much again while they are made.
 _ROOM_GB = {None: 2, "cpu": 5, "cuda": 20}
 
@@ -86,20 +90,42 @@ def ensure_images(
     """Build the images that the engine lacks, and write the state's catalog with their names.
 
     `images` is the checkout's catalog where it is not given, `ids` all of it; `again` builds all
-    anew with Debian's present updates. `progress` gets one line a step, with the seconds so far.
+    anew with Debian's present updates. `progress` gets one line a step.
     Raises EngineUnready, NoRoom, DebianUnavailable, WheelsUnavailable, TorchForCuda, BuildFailed.
     """
     site = read_site(settings, checkout)
     images = load_images(site.catalog) if images is None else images
     plan = plan_builds(images, site, ids)
     with connected(settings) as client:
-        missing = [build for build in plan if again or not has_image(client, build.tag)]
         seconds: dict[str, float] = {}
-        if missing:
-            seconds = _Builder(settings, site, client, progress, again).run(missing)
+        if _missing(client, plan, again):
+            with _one_at_a_time(settings, progress):
+                # Another build may have made them while this one waited.
+                missing = _missing(client, plan, again)
+                seconds = _Builder(settings, site, client, progress, again).run(missing)
         built = [_described(client, build, seconds) for build in plan]
         publish(settings, images, site, client)
     return built
+
+
+def _missing(client: docker.DockerClient, plan: Sequence[Build], again: bool) -> list[Build]:
+    return [build for build in plan if again or not has_image(client, build.tag)]
+
+
+@contextmanager
+def _one_at_a_time(settings: Settings, say: Say) -> Iterator[None]:
+    """Wait for another build of this state, then sweep up what a killed one has left."""
+    path = settings.path("run", "image-build.lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("waiting for another build of images to end")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in (*settings.path().glob("wheels-*"), *settings.path().glob("debian-*")):
+            image_debian.remove_folder(left)
+        yield
 
 
 def read_site(settings: Settings, checkout: Path = CHECKOUT) -> Site:
@@ -177,14 +203,10 @@ class _Builder:
         self.settings = settings
         self.site = site
         self.client = client
-        self.progress = progress
+        self.say = progress
         self.again = again
-        self.started = time.monotonic()
         self.info = client.info()
         self.folder = settings.path("log")
-
-    def say(self, line: str) -> None:
-        self.progress(f"[{time.monotonic() - self.started:4.0f} s] {line}")
 
     def run(self, missing: Sequence[Build]) -> dict[str, float]:
         """Build them all; returns the seconds that each took, by its name."""
@@ -291,8 +313,9 @@ class _Builder:
             for event in events:
                 text = event.get("stream") or event.get("error") or ""
                 log.write(text.encode())
-                if text.startswith("Step "):
-                    self.say(f"{build.image.id}: {text.strip()[:100]}")
+                step = _LONG_STEP.match(text)
+                if step:
+                    self.say(f"{build.image.id}: step {step[1]} of {step[2]}")
                 if "error" in event:
                     raise _failed(build, event["error"], Path(log.name))
         except DockerException as error:

@@ -83,7 +83,7 @@ def make_debian(
         say("handing Debian to the engine")
         _import(client, folder, tag)
     finally:
-        _remove(folder)
+        remove_folder(folder)
 
 
 def _debootstrap(
@@ -137,7 +137,7 @@ def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
         yield chunk
 
 
-def _remove(folder: Path) -> None:
+def remove_folder(folder: Path) -> None:
     """Remove the folder; what debootstrap left mounted in it first, or it would be emptied too."""
     mounts = [line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     inside = [mount for mount in mounts if Path(mount).is_relative_to(folder)]

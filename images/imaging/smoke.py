@@ -15,7 +15,10 @@ PACKAGES = {
     "pydicom": "pydicom",
     "highdicom": "highdicom",
     "sklearn": "scikit-learn",
-    "scipy": "scipy",
+    "sklearn.linear_model": "scikit-learn",
+    "sklearn.metrics": "scikit-learn",
+    "scipy.ndimage": "scipy",
+    "scipy.stats": "scipy",
     "pandas": "pandas",
     "matplotlib": "matplotlib",
     "ipywidgets": "ipywidgets",
@@ -38,15 +41,18 @@ def packages() -> None:
 
 
 def torch_runs(build: str) -> None:
-    """The build of torch is the one asked for, and a network of MONAI runs on it."""
+    """The build of torch is the one asked for, and a network of MONAI learns with it."""
     import torch
     from monai.networks.nets import DenseNet121
 
     check((torch.version.cuda is not None) == (build == "cuda"), f"torch is built for {build}")
-    net = DenseNet121(spatial_dims=2, in_channels=1, out_channels=2).eval()
-    with torch.inference_mode():
-        result = net(torch.zeros(1, 1, 64, 64))
-    check(result.shape == (1, 2) and bool(result.isfinite().all()), "a MONAI network runs")
+    net = DenseNet121(spatial_dims=2, in_channels=1, out_channels=2)
+    optimiser = torch.optim.AdamW(net.parameters())
+    result = net(torch.rand(2, 1, 64, 64))
+    before = torch.nn.functional.cross_entropy(result, torch.tensor([0, 1]))
+    before.backward()
+    optimiser.step()
+    check(result.shape == (2, 2) and bool(result.isfinite().all()), "a MONAI network learns")
 
 
 def plots_show_chinese() -> None:

@@ -24,7 +24,6 @@ UNUSED = (
     "torch/test",
     "torch/bin/*[tT]est*",
     "torch/include",
-    "torch/testing/_internal",
     "babel/locale-data/[!ez]*.dat",
     "../../../share/jupyterhub/static",
 )
