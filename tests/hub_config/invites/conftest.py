@@ -81,7 +81,7 @@ class Hub:
                 [*command, str(Path(__file__).with_name("hub_configuration.py"))],
                 cwd=self.settings.state, env=environment, stdout=log, stderr=log,
             )  # fmt: skip
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while not self._answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(self.log.read_text())
