@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import uuid
 from collections.abc import Iterator
@@ -13,7 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from spawning_support import SERVE, make_state, tiny_archive
+from spawning_support import make_state, tiny_archive, tiny_changes
 
 from hub_config.network.bridges import ensure_networks, remove_networks
 from hub_config.settings import Settings
@@ -24,9 +23,8 @@ def tiny(docker_client: docker.DockerClient) -> Iterator[str]:
     """The name of the tiny image, whose start command is a web server."""
     name = f"radlab-test-tiny:{uuid.uuid4().hex[:8]}"
     repository, tag = name.split(":")
-    changes = [f"CMD {json.dumps(SERVE)}", "ENV NVIDIA_VISIBLE_DEVICES=all"]
     docker_client.api.import_image_from_data(
-        tiny_archive(), repository=repository, tag=tag, changes=changes
+        tiny_archive(), repository=repository, tag=tag, changes=tiny_changes()
     )
     yield name
     docker_client.images.remove(name, force=True)

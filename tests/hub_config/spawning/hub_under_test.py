@@ -19,7 +19,7 @@ class SmallHub:
     def __init__(self, settings: Settings) -> None:
         self.stores = Stores(settings)
         self.db = orm.new_session_factory("sqlite:///:memory:")()
-        self.hub = Hub(ip=settings.hub_address, port=settings.hub_port)
+        self.hub = Hub(ip=settings.hub_address, port=settings.hub_port, base_url="/hub/")
         stores = self.stores
 
         class SpawnerHere(LeaseSpawner):

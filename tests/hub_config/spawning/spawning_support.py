@@ -89,6 +89,11 @@ DEAF_SERVER = ["/bin/sh", "-c", f"trap '' TERM; {_HTTPD}"]
 DEAF = ["/bin/sh", "-c", "trap '' TERM; while :; do /bin/busybox sleep 1; done"]
 
 
+def tiny_changes() -> list[str]:
+    """The image's configuration; like NVIDIA's own images it asks for every GPU."""
+    return [f"CMD {json.dumps(SERVE)}", "ENV NVIDIA_VISIBLE_DEVICES=all"]
+
+
 def make_state(folder: Path, tag: str | None, **changes: object) -> Settings:
     """A state folder with database, catalog, one module, and walls that are vouched for."""
     settings = Settings(state=str(folder), **changes)
