@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from hub_config.errors import Conflict
@@ -41,14 +43,16 @@ def holder(port: int) -> str:
     """`name (pid 12)` of the process that listens on `port`; empty where it cannot be known."""
     inodes = _listening(port)
     for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            links = [os.readlink(link) for link in (folder / "fd").iterdir()]
-            name = (folder / "comm").read_text().strip()
-        except OSError:
-            continue
-        if inodes.intersection(links):
-            return f"{name} (pid {folder.name})"
+        with suppress(OSError):  # it ended meanwhile, or is not ours to look at
+            if inodes.intersection(_open_files(folder)):
+                return f"{(folder / 'comm').read_text().strip()} (pid {folder.name})"
     return ""
+
+
+def _open_files(process: Path) -> Iterator[str]:
+    for link in (process / "fd").iterdir():
+        with suppress(OSError):
+            yield os.readlink(link)
 
 
 def _listening(port: int) -> set[str]:
