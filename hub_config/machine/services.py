@@ -84,7 +84,7 @@ def _hub(settings: Settings) -> Program:
 
 def _portal(settings: Settings) -> Program:
     environment = {
-        "JUPYTERHUB_API_TOKEN": settings.secret("portal.token"),
+        "JUPYTERHUB_API_TOKEN": settings.secret("portal_token"),
         "JUPYTERHUB_API_URL": settings.hub_api_url,
         "JUPYTERHUB_BASE_URL": "/",
         "JUPYTERHUB_SERVICE_NAME": "radlab",

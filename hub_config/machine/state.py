@@ -20,7 +20,7 @@ from hub_config.machine.apt import find_program
 from hub_config.machine.progress import Say
 from hub_config.settings import Settings
 
-SECRETS = ("proxy_token", "cookie_secret", "portal.token", "invites.key")
+SECRETS = ("proxy_token", "cookie_secret", "portal_token", "invites.key")
 _ROOT_FOLDERS = ("log", "run", "datasets", "modules", "offers")
 CERTIFICATE = ("secrets", "certificate.pem")
 
