@@ -20,6 +20,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from hub_config import clock
 from hub_config.db import migrate, open_database
 from hub_config.gpus.model import Device, LeaseRequest
+from hub_config.offers.modules import BUILT_METADATA, Module
 from hub_config.portal import TOKEN_SECRET
 from hub_config.portal.app import create_app
 from hub_config.portal.hub import Hub
@@ -27,7 +28,7 @@ from hub_config.portal.services import Services
 from hub_config.settings import Settings
 
 sys.path.insert(0, str(Path(__file__).parent))
-from portal_fake_hub import FakeHub  # noqa: E402
+from portal_fake_hub import FakeHub
 
 
 def site(state: Path) -> tuple[FastAPI, Services, FakeHub]:
@@ -67,6 +68,7 @@ def add_sign_in(app: FastAPI, fake: FakeHub) -> None:
 def lesson(services: Services, fake: FakeHub) -> None:
     """A class in the middle of a lesson."""
     now = clock.now()
+    publish(services.settings)
     services.groups.create("radiology-2026", title="Deep learning in radiology", by="ana")
     services.groups.create("oncology", title="Tumour board", internet=True, by="ana")
     fake.groups["ines"] = ["radiology-2026", "radiology-2026:instructors", "instructors"]
@@ -80,17 +82,35 @@ def lesson(services: Services, fake: FakeHub) -> None:
     for index, group in enumerate(("radiology-2026", "radiology-2026", "oncology")):
         services.devices.assign(f"SIM-radlab-{index}", group, "ana")
     make = services.invites.create
-    make(role="student", by="ines", group="radiology-2026", uses=30, expires_at=now + timedelta(days=14))
-    make(role="instructor", by="ana", group="oncology", uses=2, expires_at=now + timedelta(days=1))
-    bound = make(
-        role="student", by="ana", group="oncology", user="maria", expires_at=now + timedelta(days=7)
-    )
+    day, fortnight = now + timedelta(days=1), now + timedelta(days=14)
+    make(role="student", by="ines", group="radiology-2026", uses=30, expires_at=fortnight)
+    make(role="instructor", by="ana", group="oncology", uses=2, expires_at=day)
+    bound = make(role="student", by="ana", group="oncology", user="maria", expires_at=day)
     services.invites.redeem(bound.code, "maria", "hash")
     services.invites.revoke(2, by="ana")
     start(services, fake, "sam", "radiology-2026", 1, "05_classification", 25)
     start(services, fake, "wei", "radiology-2026", 0, None, 5)
     start(services, fake, "oda", "oncology", 1, "05_classification", 61)
     fake.servers["wei"].pending = "spawn"
+
+
+def publish(settings: Settings) -> None:
+    """A course module as `./radlab course build` leaves it."""
+    both = {"en": "Opacity or not: a first classifier", "zh_CN": "有无阴影：第一个分类器"}
+    module = Module(
+        id="05_classification",
+        version="1.0.0",
+        title=both,
+        summary=both,
+        objectives={"en": ["Train."], "zh_CN": ["训练。"]},
+        minutes=90,
+        image="imaging",
+        languages=["en", "zh_CN"],
+        order=5,
+    )
+    folder = settings.path("modules", module.folder)
+    folder.mkdir(parents=True)
+    (folder / BUILT_METADATA).write_text(module.model_dump_json())
 
 
 def start(

@@ -39,9 +39,7 @@ async def test_an_administrators_monday(
     assert "GPU 0 belongs to radiology now." in assigned.text
     assert 'class="rl-badge rl-badge--simulated"' in assigned.text
 
-    issued = await ana.send(
-        "/invites", role="student", group="radiology", uses="30", expires="14d"
-    )
+    issued = await ana.send("/invites", role="student", group="radiology", uses="30", expires="14d")
     assert issued.status_code == 201
     assert issued.headers["cache-control"] == "no-store"
     code = shown_code(issued.text)

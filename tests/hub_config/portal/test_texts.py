@@ -51,8 +51,8 @@ def refusals() -> set[str]:
     return found
 
 
-ATTRIBUTE_WORDS = set("main text narrow button danger primary".split())
-TAB_WORDS = set("overview groups gpus invites people".split())
+ATTRIBUTE_WORDS = {"main", "text", "narrow", "button", "danger", "primary"}
+TAB_WORDS = {"overview", "groups", "gpus", "invites", "people"}
 MESSAGES = sorted(set(template_messages()) | set(code_messages()))
 
 
