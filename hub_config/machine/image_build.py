@@ -11,7 +11,6 @@ from __future__ import annotations
 import fcntl
 import re
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -123,7 +122,7 @@ def _one_at_a_time(settings: Settings, say: Say) -> Iterator[None]:
         except BlockingIOError:
             say("waiting for another build of images to end")
             fcntl.flock(lock, fcntl.LOCK_EX)
-        for left in (*settings.path().glob("wheels-*"), *settings.path().glob("debian-*")):
+        for left in settings.path().glob("debian-*"):
             image_debian.remove_folder(left)
         yield
 
@@ -207,6 +206,7 @@ class _Builder:
         self.again = again
         self.info = client.info()
         self.folder = settings.path("log")
+        self.cache = settings.path("cache", "wheels")
 
     def run(self, missing: Sequence[Build]) -> dict[str, float]:
         """Build them all; returns the seconds that each took, by its name."""
@@ -214,16 +214,12 @@ class _Builder:
         _check_engine(self.settings)
         self._check_room(missing)
         self._check_torch(missing)
-        with tempfile.TemporaryDirectory(prefix="wheels-", dir=self.settings.state) as wheels:
-            with ThreadPoolExecutor(max_workers=2) as pool:
-                fetched = pool.submit(self._fetch, missing, Path(wheels))
-                self._lay_debian(missing)
-                fetched.result()
-            seconds = {}
-            with image_wheels.served(Path(wheels)) as address:
-                for build in missing:
-                    seconds[build.tag] = self._build(build, address)
-        return seconds
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            fetched = pool.submit(self._fetch, missing)
+            self._lay_debian(missing)
+            wheels = fetched.result()
+        with image_wheels.served(wheels) as address:
+            return {build.tag: self._build(build, address) for build in missing}
 
     def _log(self, name: str) -> IO[bytes]:
         return (self.folder / f"image-{name}.log").open("wb")
@@ -246,24 +242,28 @@ class _Builder:
                 )
 
     def _check_torch(self, missing: Sequence[Build]) -> None:
-        for build in missing:
-            if build.image.torch == "cpu" and build.torch is not None:
+        locks = {build.torch for build in missing if build.image.torch == "cpu" and build.torch}
+        for lock in locks:
+            if not image_wheels.cached(lock, self.cache).is_dir():
                 with self._log("torch") as log:
-                    image_wheels.check_torch(build.torch, self.settings, self._machine, log)
+                    image_wheels.check_torch(lock, self.settings, self._machine, log)
 
     @property
     def _machine(self) -> str:
         return str(self.info["Architecture"])
 
-    def _fetch(self, missing: Sequence[Build], folder: Path) -> None:
+    def _fetch(self, missing: Sequence[Build]) -> list[Path]:
         locks = {lock for build in missing for lock in build.requirements}
         locks |= {build.torch for build in missing if build.torch is not None}
+        self.cache.mkdir(parents=True, exist_ok=True)
         self.say("fetching Python packages")
         with self._log("packages") as log:
-            image_wheels.fetch(sorted(locks), folder, self.settings, self._machine, log)
-        wheels = list(folder.iterdir())
+            wheels = image_wheels.fetch(
+                sorted(locks), self.cache, self.settings, self._machine, log
+            )
         size = sum(wheel.stat().st_size for wheel in wheels)
-        self.say(f"fetched {len(wheels)} Python packages, {size / 1e6:.0f} MB")
+        self.say(f"{len(wheels)} Python packages are here, {size / 1e6:.0f} MB")
+        return wheels
 
     def _lay_debian(self, missing: Sequence[Build]) -> None:
         """See that what the lowest image stands on is there."""

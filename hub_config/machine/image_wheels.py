@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import IO, Any
@@ -41,20 +43,41 @@ class TorchForCuda(Unready):
 
 
 def fetch(
-    locks: Sequence[Path], folder: Path, settings: Settings, architecture: str, log: IO[bytes]
-) -> None:
-    """Fetch the wheels that the lock files pin into `folder`; WheelsUnavailable with pip's reason.
+    locks: Sequence[Path], cache: Path, settings: Settings, architecture: str, log: IO[bytes]
+) -> list[Path]:
+    """The wheels that the lock files pin, fetched where the cache has not all of a lock's.
 
-    One pip a lock, all at once: most of the time each waits for its index.
+    The cache has a folder a lock, named after its content; it may be removed at any time. One pip
+    a lock, all at once: most of the time each waits for its index. Raises WheelsUnavailable.
     """
-    commands = [
-        [*_pip("download", settings, architecture), "--dest", str(folder), "-r", str(lock)]
-        for lock in locks
-    ]
-    running = [subprocess.Popen(command, stdout=log, stderr=log) for command in commands]
-    failed = [lock for lock, process in zip(locks, running, strict=True) if process.wait() != 0]
+    folders = {lock: cached(lock, cache) for lock in locks}
+    missing = {lock: folder for lock, folder in folders.items() if not folder.is_dir()}
+    drafts = {lock: folder.with_suffix(".draft") for lock, folder in missing.items()}
+    pip = _pip("download", settings, architecture)
+    running = {
+        lock: subprocess.Popen([*pip, "-d", str(draft), "-r", str(lock)], stdout=log, stderr=log)
+        for lock, draft in drafts.items()
+    }
+    failed = [lock for lock, process in running.items() if process.wait() != 0]
+    for lock in set(missing) - set(failed):
+        _keep(drafts[lock], folders[lock])
     if failed:
         raise _unavailable(f"pip stopped at {failed[0]}", Path(log.name))
+    return sorted(wheel for folder in folders.values() for wheel in folder.iterdir())
+
+
+def cached(lock: Path, cache: Path) -> Path:
+    """Where the cache keeps the wheels of this lock, if it has them."""
+    digest = hashlib.sha256(lock.read_bytes()).hexdigest()[:12]
+    return cache / f"{lock.parent.name}-{lock.stem}-{digest}"
+
+
+def _keep(draft: Path, folder: Path) -> None:
+    """Put a whole folder of wheels in its place, and older ones of the same lock away."""
+    for older in folder.parent.glob(f"{folder.name.rpartition('-')[0]}-*"):
+        if older.is_dir() and older != draft:
+            shutil.rmtree(older)
+    draft.rename(folder)
 
 
 def check_torch(lock: Path, settings: Settings, architecture: str, log: IO[bytes]) -> None:
@@ -121,18 +144,24 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """The address on loopback at which the files of `folder` are served until the end."""
-    handler = functools.partial(_Quiet, directory=str(folder))
+def served(wheels: Sequence[Path]) -> Iterator[str]:
+    """The address on loopback at which one page links these wheels, until the end."""
+    with tempfile.TemporaryDirectory() as folder:
+        for wheel in wheels:
+            Path(folder, wheel.name).symlink_to(wheel.absolute())
+        server = _server(functools.partial(_Quiet, directory=folder))
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}"
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+
+def _server(handler: Callable[..., SimpleHTTPRequestHandler]) -> ThreadingHTTPServer:
     try:
-        server = ThreadingHTTPServer(("127.0.0.1", PREFERRED_PORT), handler)
+        return ThreadingHTTPServer(("127.0.0.1", PREFERRED_PORT), handler)
     except OSError:
-        server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+        return ThreadingHTTPServer(("127.0.0.1", 0), handler)

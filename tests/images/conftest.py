@@ -46,11 +46,20 @@ class Lab:
         with urllib.request.urlopen(request, timeout=60) as answer:
             return str(answer.read().decode())
 
+    def landing(self) -> str:
+        """Where a browser that opens the server ends up."""
+        with urllib.request.urlopen(f"{self.address}/?token={TOKEN}", timeout=60) as answer:
+            return str(answer.geturl()).removeprefix(self.address)
+
     def wait(self) -> dict[str, Any]:
         """The session as JupyterLab is told it, once the server answers."""
+        return dict(json.loads(self.wait_for("/radlab/session")))
+
+    def wait_for(self, path: str) -> str:
+        """What the server answers at `path`, once it answers."""
         for _ in range(240):
             try:
-                return dict(json.loads(self.get("/radlab/session")))
+                return self.get(path)
             except (OSError, KeyError):
                 self.container.reload()
                 if self.container.status == "exited":
@@ -71,22 +80,32 @@ def docker_client() -> Iterator[docker.DockerClient]:
     client.close()
 
 
-@pytest.fixture(scope="session")
-def plan(docker_client: docker.DockerClient) -> dict[str, Build]:
+class BuiltImages:
     """The images as the checkout now has them, which `./radlab image build` has built."""
-    builds = plan_builds(load_images(ROOT / "images" / "catalog.yaml"), read_site(load_settings()))
-    for build in builds:
-        assert has_image(docker_client, build.tag), (
+
+    def __init__(self, client: docker.DockerClient) -> None:
+        self._client = client
+        images = load_images(ROOT / "images" / "catalog.yaml")
+        self._builds = {b.image.id: b for b in plan_builds(images, read_site(load_settings()))}
+
+    def __getitem__(self, id: str) -> Build:
+        build = self._builds[id]
+        assert has_image(self._client, build.tag), (
             f"{build.tag} is not built: run `./radlab image build`"
         )
-    return {build.image.id: build for build in builds}
+        return build
+
+
+@pytest.fixture(scope="session")
+def plan(docker_client: docker.DockerClient) -> BuiltImages:
+    return BuiltImages(docker_client)
 
 
 StartLab = Callable[..., Lab]
 
 
 @pytest.fixture
-def start_lab(docker_client: docker.DockerClient, plan: dict[str, Build]) -> Iterator[StartLab]:
+def start_lab(docker_client: docker.DockerClient, plan: BuiltImages) -> Iterator[StartLab]:
     """Starts containers as the spawner does, and removes them with their volumes."""
     started: list[Container] = []
     volumes = []

@@ -114,15 +114,31 @@ def test_settings_reach_pip(settings: Settings, tmp_path: Path) -> None:
 
 
 def test_wheels_are_served_on_loopback_while_the_build_runs(tmp_path: Path) -> None:
-    (tmp_path / "uv-1.0-py3-none-any.whl").write_bytes(b"wheel")
-    with image_wheels.served(tmp_path) as first, image_wheels.served(tmp_path) as second:
+    wheel = tmp_path / "uv-1.0-py3-none-any.whl"
+    wheel.write_bytes(b"wheel")
+    with image_wheels.served([wheel]) as first, image_wheels.served([wheel]) as second:
         assert first != second
         for address in (first, second):
             page = urllib.request.urlopen(f"{address}/").read().decode()
             assert 'href="uv-1.0-py3-none-any.whl"' in page
-            assert urllib.request.urlopen(f"{address}/uv-1.0-py3-none-any.whl").read() == b"wheel"
+            assert urllib.request.urlopen(f"{address}/{wheel.name}").read() == b"wheel"
     with pytest.raises(OSError):
         urllib.request.urlopen(f"{first}/", timeout=2)
+
+
+def test_wheels_of_an_unchanged_lock_are_not_fetched_again(
+    settings: Settings, tmp_path: Path
+) -> None:
+    settings.pip_index_url = "http://127.0.0.1:9/simple"
+    (tmp_path / "base").mkdir()
+    lock = tmp_path / "base" / "requirements.txt"
+    lock.write_text("small==1.0\n")
+    kept = image_wheels.cached(lock, tmp_path / "cache")
+    kept.mkdir(parents=True)
+    (kept / "small-1.0-py3-none-any.whl").write_bytes(b"wheel")
+    with (tmp_path / "log").open("wb") as log:
+        found = image_wheels.fetch([lock], tmp_path / "cache", settings, "x86_64", log)
+    assert [wheel.name for wheel in found] == ["small-1.0-py3-none-any.whl"]
 
 
 @pytest.mark.parametrize(

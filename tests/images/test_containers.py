@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import threading
+import urllib.error
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import docker
 import pytest
 from docker.errors import ContainerError
-
-from hub_config.offers.building import Build
 
 pytestmark = [pytest.mark.engine, pytest.mark.images]
 
@@ -60,7 +62,7 @@ def full_home() -> Iterator[Path]:
     ("imaging", ["/opt/build/imaging/smoke.py", "TORCH"]),
 ])  # fmt: skip
 def test_the_smoke_test_passes_in_a_hardened_container(
-    docker_client: docker.DockerClient, plan: dict[str, Build], image: str, script: list[str]
+    docker_client: docker.DockerClient, plan: Mapping[str, Any], image: str, script: list[str]
 ) -> None:
     words = [str(plan[image].image.torch) if word == "TORCH" else word for word in script]
     output = docker_client.containers.run(
@@ -92,7 +94,59 @@ def test_a_session_starts_with_its_module_and_says_what_it_is(start_lab, modules
     )
     listing = json.loads(lab.get("/api/contents/05_classification"))
     assert {file["name"] for file in listing["content"]} == {"lesson.ipynb", "lesson.zh.ipynb"}
-    assert "lesson.zh.ipynb" in lab.container.logs().decode()
+    assert lab.landing().startswith("/lab/tree/05_classification/lesson.zh.ipynb")
+
+
+class FakeHub(BaseHTTPRequestHandler):
+    """As much of the Hub as a single-user server asks for when it starts."""
+
+    def do_GET(self) -> None:
+        self.send_response(200 if self.path.rstrip("/") == "/hub/api" else 403)
+        self.send_header("X-JupyterHub-Version", "6.1.1")
+        self.end_headers()
+        self.wfile.write(b'{"version": "6.1.1"}')
+
+    do_POST = do_GET
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+@pytest.fixture
+def fake_hub(docker_client: docker.DockerClient) -> Iterator[str]:
+    bridge = docker_client.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
+    server = ThreadingHTTPServer((bridge, 0), FakeHub)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://{bridge}:{server.server_address[1]}/hub/api"
+    server.shutdown()
+    server.server_close()
+
+
+def test_under_a_hub_it_becomes_the_single_user_server(start_lab, modules, fake_hub: str) -> None:
+    lab = start_lab(
+        command=["radlab-start"],
+        volumes=modules,
+        environment={
+            "JUPYTERHUB_SERVICE_URL": "http://0.0.0.0:8888/user/ada/",
+            "JUPYTERHUB_SERVICE_PREFIX": "/user/ada/",
+            "JUPYTERHUB_API_URL": fake_hub,
+            "JUPYTERHUB_ACTIVITY_URL": f"{fake_hub}/users/ada/activity",
+            "JUPYTERHUB_API_TOKEN": "not-a-secret",
+            "JUPYTERHUB_CLIENT_ID": "jupyterhub-user-ada",
+            "JUPYTERHUB_USER": "ada",
+            "JUPYTERHUB_DEFAULT_URL": "/lab",
+            "RADLAB_MODULE": "05_classification",
+            "RADLAB_MODULE_VERSION": "1.0.0",
+        },
+    )
+    waited = lab.wait_for("/user/ada/api")
+    assert json.loads(waited)["version"]
+    log = lab.container.logs().decode()
+    assert "single-user server extension version 6.1.1" in log
+    assert "/lab/tree/05_classification/lesson.ipynb" in log
+    with pytest.raises(urllib.error.HTTPError) as refused:
+        lab.get("/user/ada/radlab/session")
+    assert refused.value.code == 403
 
 
 def test_jupyterlab_speaks_chinese_and_has_our_extension(start_lab) -> None:
@@ -169,7 +223,7 @@ def test_nothing_but_scratch_and_home_can_be_written(start_lab) -> None:
 
 
 def test_the_student_is_nobody_special(
-    docker_client: docker.DockerClient, plan: dict[str, Build]
+    docker_client: docker.DockerClient, plan: Mapping[str, Any]
 ) -> None:
     tag = plan["imaging"].tag
     find = ["find", "/", "-xdev", "-type", "f", "-perm", "/6000"]
@@ -192,7 +246,7 @@ def test_a_new_home_volume_gets_its_owner_from_the_image(start_lab, tmp_path: Pa
 
 
 def test_the_image_trusts_what_the_machine_trusts(
-    docker_client: docker.DockerClient, plan: dict[str, Build], tmp_path: Path
+    docker_client: docker.DockerClient, plan: Mapping[str, Any], tmp_path: Path
 ) -> None:
     script = "import ssl; print(ssl.create_default_context().cert_store_stats()['x509_ca'])"
     count = int(

@@ -112,7 +112,7 @@ def server_arguments(home: Path, laid: desk.Desk, given: list[str]) -> list[str]
     if shown is not None:
         url = f"/lab/tree/{quote(str(shown.relative_to(root)))}"
         os.environ["JUPYTERHUB_DEFAULT_URL"] = url
-        arguments.append(f"--ServerApp.default_url={url}")
+        arguments += [f"--ServerApp.default_url={url}", f"--LabApp.default_url={url}"]
     return [*arguments, *given]
 
 
