@@ -80,6 +80,8 @@ async def gate(request: Request) -> Visit:
         raise NotSignedIn("You are not signed in.", do="Sign in again.")
     session_id = "" if header else request.cookies.get(_HUB_SESSION_COOKIE, "")
     identity = await services.sessions.identify(token, session_id)
+    # A refusal from here on is shown on a page with this person's navigation.
+    request.state.person = identity.person
     if header:
         path = request.url.path.removeprefix(PREFIX)
         require_scope(request.method, path, identity.scopes)

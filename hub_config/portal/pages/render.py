@@ -90,7 +90,8 @@ def error_page(request: Request, error: RadLabError) -> HTMLResponse:
     contact = request.app.state.services.settings.admin_contact
     html = _environment.get_template("error.html").render(
         **_frame(language, gettext, contact),
-        me=None,
+        me=getattr(request.state, "person", None),
+        xsrf="",
         status=error.status,
         error=error.localised(gettext),
     )
