@@ -12,7 +12,6 @@ lease, and what went wrong to FOLDER/<person>.err.
 from __future__ import annotations
 
 import os
-import random
 import signal
 import sys
 import time
@@ -24,6 +23,9 @@ from hub_config.db import open_database
 from hub_config.gpus.ledger import Ledger
 from hub_config.gpus.model import Ended, LeaseRequest
 from hub_config.gpus.rules import NoFreeGpu
+
+# Seconds. All ask at the same instants and hold for most of a tick, so that reading too early shows.
+TICK, HOLD = 0.05, 0.03
 
 
 def ask_for_ever(ledger: Ledger, folder: Path, username: str) -> None:
@@ -38,16 +40,16 @@ def ask_for_ever(ledger: Ledger, folder: Path, username: str) -> None:
         image="i",
     )
     while True:
+        time.sleep(-time.time() % TICK)
         try:
             lease = ledger.grant(request, clock.now())
         except NoFreeGpu:
-            time.sleep(random.uniform(0.01, 0.03))  # seconds; else those who wait starve the rest
             continue
         witness = folder / lease.device_uuids[0]
         os.close(os.open(witness, os.O_CREAT | os.O_EXCL))
         with (folder / f"{username}.log").open("a") as log:
             print(lease.id, file=log)
-        time.sleep(0.002)
+        time.sleep(HOLD)
         witness.unlink()
         ledger.release(lease.id, Ended.STOPPED, clock.now())
 
