@@ -24,7 +24,6 @@ from typing import Any
 
 import jupytext
 import nbformat
-from nbformat import v4
 
 from hub_config.errors import BadInput, Conflict
 from hub_config.offers.modules import (
@@ -112,15 +111,16 @@ def build_notebook(
     built = [_built_cell(cell, language, prose, solutions) for cell in cells]
     if prose is not None:
         prose.refuse_unused()
-    notebook = v4.new_notebook(
-        cells=built,
-        metadata={
+    notebook = {
+        "cells": built,
+        "metadata": {
             "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
             "language_info": {"file_extension": ".py", "name": "python"},
             "radlab": {"language": language, "module": module.id, "version": module.version},
         },
-    )
-    notebook.nbformat, notebook.nbformat_minor = 4, 5
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
     nbformat.validate(notebook)
     return json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
@@ -197,16 +197,19 @@ def _refuse_broken_code(path: Path, name: str, source: str) -> None:
             raise _broken(path, f"the code of the cell '{name}': {error.msg}") from error
 
 
-def _built_cell(cell: Cell, language: str, prose: Prose | None, solutions: bool) -> Any:
+def _built_cell(cell: Cell, language: str, prose: Prose | None, solutions: bool) -> dict[str, Any]:
+    built: dict[str, Any] = {"cell_type": cell.kind, "id": cell.name, "metadata": {}}
     if cell.kind == "markdown":
         text = prose.markdown(cell.name, cell.source) if prose else cell.source
-        return v4.new_markdown_cell(text, id=cell.name)
-    source = with_solutions(cell.source) if solutions else with_gaps(cell.source, language)
-    metadata: dict[str, Any] = {"tags": list(cell.tags)} if cell.tags else {}
+        return built | {"source": text.splitlines(keepends=True)}
+    if cell.tags:
+        built["metadata"]["tags"] = list(cell.tags)
     if "folded" in cell.tags:
-        metadata["jupyter"] = {"source_hidden": True}
+        built["metadata"]["jupyter"] = {"source_hidden": True}
+    source = with_solutions(cell.source) if solutions else with_gaps(cell.source, language)
     text = prose.code(cell.name, source) if prose else source
-    return v4.new_code_cell(text, id=cell.name, metadata=metadata)
+    lines = text.splitlines(keepends=True)
+    return built | {"execution_count": None, "outputs": [], "source": lines}
 
 
 def _content(folder: Path) -> dict[str, bytes]:

@@ -27,7 +27,7 @@ from hub_config.offers.modules import load_modules, read_module
 from hub_config.offers.prose import BadTranslation, digest, read_prose, seen_texts
 from hub_config.settings import Settings
 
-LESSON = '''\
+LESSON = """\
 # %% [markdown] name="card"
 # # A film
 #
@@ -42,7 +42,7 @@ size = 8  # pixels a side
 total = size * size
 # END SOLUTION
 print("All pixels:", "key")
-'''
+"""
 
 
 def prose(**changes: str) -> str:

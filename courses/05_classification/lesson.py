@@ -1,0 +1,579 @@
+# %% [markdown] name="card"
+# # One chest film, one question
+#
+# **A classifier is only as good as what it beats, on patients it has not seen.**
+#
+# In the next hour you will
+#
+# 1. look at films through different windows,
+# 2. set two simple readers to work, so that there is something to beat,
+# 3. train a network and watch it learn,
+# 4. judge all three on patients whom none of them has met,
+# 5. look the worst mistakes in the eye.
+#
+# You need no programming. Click on a cell and press **Shift + Enter** to run it, from top to bottom.
+# Some cells are folded: a click on the three dots shows their code.
+
+# %% name="imports"
+import os
+import time
+from pathlib import Path
+
+import ipywidgets as widgets
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import torch
+from IPython.display import display
+from matplotlib.patches import Circle
+from monai.data import ArrayDataset, DataLoader
+from monai.networks.blocks import Convolution
+from monai.transforms import Compose, RandAdjustContrast, RandAffine, RandFlip
+from monai.utils import set_determinism
+from scipy import ndimage
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_curve
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from dicom_catalog import Catalog
+from dicom_catalog.viewing import look
+
+# %% [markdown] name="parameters-words"
+# These five settings are all that you will ever need to change. Leave them for the first run.
+
+# %% name="parameters" tags=["parameters"]
+dataset = "chest-film"  # which films; the catalog knows their names
+size = 128  # pixels along each side of what the network sees
+epochs = 24  # how often the network goes through all training films
+seconds = 100  # training stops after this time, finished or not
+seed = 1  # the same seed deals the same cards
+
+# %% [markdown] name="desk-words"
+# ## Your desk
+#
+# You work in a container: a desk of your own on a shared machine. First we ask what it may use.
+
+
+# %% name="desk" tags=["folded"]
+def limit(*files):
+    """What the container's limits say: the words of the first file that exists."""
+    found = [Path("/sys/fs/cgroup", file) for file in files]
+    return next((path.read_text().split() for path in found if path.exists()), ["max"])
+
+
+# Newer machines write the limits in one way (cgroup 2), older ones in another (cgroup 1).
+quota = limit("cpu.max", "cpu/cpu.cfs_quota_us", "cpu,cpuacct/cpu.cfs_quota_us")
+period = quota[1:] or limit("cpu/cpu.cfs_period_us", "cpu,cpuacct/cpu.cfs_period_us")
+cores = float(len(os.sched_getaffinity(0)))
+if quota[0] not in ("max", "-1"):
+    cores = min(cores, int(quota[0]) / int(period[0]))
+
+bytes_allowed = limit("memory.max", "memory/memory.limit_in_bytes")[0]
+machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+memory = min(machine, machine if bytes_allowed == "max" else int(bytes_allowed)) / 2**30
+
+torch.set_num_threads(max(1, int(cores)))
+device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+simulated = os.environ.get("RADLAB_GPUS_SIMULATED") == "1"
+
+print(f"Processor   {cores:g} cores")
+print(f"Memory      {memory:.1f} GB")
+if device.type == "cuda":
+    print(f"We train on the graphics card: {torch.cuda.get_device_name()}")
+elif simulated:
+    print("We train on the processor: your graphics card is a simulated one.")
+else:
+    print("We train on the processor: there is no graphics card here.")
+
+# %% name="settings" tags=["folded"]
+set_determinism(seed)
+plt.rcParams.update({"figure.dpi": 100, "axes.spines.top": False, "axes.spines.right": False})
+plt.rcParams.update({"axes.titlesize": 11, "axes.titlelocation": "left", "legend.frameon": False})
+TRIVIAL, CLASSICAL, NETWORK = "Trivial", "Classical", "Network"  # our three readers
+COLOURS = {TRIVIAL: "#94a3b8", CLASSICAL: "#d97706", NETWORK: "#2563eb"}
+
+# %% [markdown] name="story"
+# ## The question
+#
+# A radiologist reads film after film, and each time asks: *is it there, or not?*
+# Here are the films, and the question that they are sorted by.
+
+# %% name="films"
+films = Catalog()[dataset]
+films
+
+# %% [markdown] name="first-look-words"
+# Here are eight of them. The upper row has **the finding** that we look for, the lower row has not.
+
+# %% name="first-look"
+train, validation, test = (films.split(name) for name in ("train", "validation", "test"))
+finding = films.classes[-1]  # what we look for
+NAMES = {label: films.card.target.name(label) for label in films.classes}
+
+
+def picture(ax, grey, title=""):
+    """One film, grey from 0 (black) to 1 (white)."""
+    ax.imshow(grey, cmap="gray", vmin=0, vmax=1)
+    ax.set_title(title, fontsize=10)
+    ax.axis("off")
+
+
+with_it = [i for i in range(len(train)) if train[i].label == finding]
+without = [i for i in range(len(train)) if train[i].label != finding]
+figure, axes = plt.subplots(2, 4, figsize=(11, 5.8), layout="constrained")
+for ax, number in zip(axes.flat, with_it[:4] + without[:4]):
+    picture(ax, train[number].windowed(), NAMES[train[number].label])
+plt.show()
+
+# %% [markdown] name="predict-words"
+# ### Predict before you run
+#
+# Take any film from the upper row and any from the lower row. A reader must say which is which.
+# Chance alone gets 50 of 100 such pairs right.
+#
+# **How many of 100 pairs will the network get right?** Set the slider. Nobody sees it but you.
+
+# %% name="predict"
+guess = widgets.IntSlider(75, 50, 100, description="of 100", layout={"width": "420px"})
+guess
+
+# %% [markdown] name="window-words"
+# ## Look: window and level
+#
+# A film may hold thousands of greys. Your screen shows 256, and your eye tells fewer apart.
+# So we choose a **window**: the part of the scale that is spread from black to white.
+# The **level** is its middle.
+#
+# **Predict:** when the window is narrow, what do you lose?
+
+# %% name="window"
+film = next(train[i] for i in with_it if train[i].photometric == "MONOCHROME2")
+print(f"This film holds {len(np.unique(film.pixels)):,} different greys.")
+level, window = film.window
+dark, middle, bright = np.percentile(film.values, [20, 50, 80])
+choices = {
+    "The film's own window": (level, window),
+    "A low level opens the dark": (dark, window * 0.4),
+    "A high level opens the bright": (bright, window * 0.4),
+    "A narrow window: all or nothing": (middle, window * 0.1),
+}
+figure, axes = plt.subplots(1, 4, figsize=(11, 3.3), layout="constrained")
+for ax, (title, (center, width)) in zip(axes, choices.items()):
+    picture(ax, film.windowed(center, width), title)
+plt.show()
+
+# %% [markdown] name="viewer-words"
+# Now you. Move **level** and **window**, and go through the films with **image**.
+# Find one where you would not have guessed the answer.
+
+# %% name="viewer"
+look(train, size=420)
+
+# %% [markdown] name="split-words"
+# ## Three piles of patients
+#
+# The network learns from the **training** patients. On the **validation** patients we watch it
+# learn. The **test** patients stay in the drawer until the end.
+#
+# We deal out *patients*, not films. Two films of one person look alike. If one were in training
+# and the other in the test, the network could recognise the person instead of the disease.
+
+
+# %% name="split"
+def pile(part):
+    """How many patients and films a pile has, and how many films with the finding."""
+    with_finding = int((part.table()[films.target] == finding).sum())
+    return {"patients": len(part.patients), "films": len(part), NAMES[finding]: with_finding}
+
+
+piles = {"training": train, "validation": validation, "test": test}
+both = set(train.patients) & set(test.patients) | set(validation.patients) & set(test.patients)
+print(f"Test patients who are in another pile as well: {len(both)}")
+pd.DataFrame({name: pile(part) for name, part in piles.items()}).T
+
+# %% [markdown] name="arrays-words"
+# For a computer a film is a table of numbers. We shrink each to the same small square.
+
+
+# %% name="arrays"
+def numbers(part):
+    """The films of a pile, 0 (black) to 1 (white); 1 where the finding is, else 0; the patients."""
+    x, labels = part.arrays(size=size)
+    y = (labels == films.classes.index(finding)).astype(int)
+    return x[:, :1], y, part.table()["patient_id"].to_numpy()
+
+
+x_train, y_train, _ = numbers(train)
+x_validation, y_validation, _ = numbers(validation)
+x_test, y_test, patients = numbers(test)
+print(f"Training: {x_train.shape[0]} films, each of {size} × {size} numbers")
+
+# %% [markdown] name="floor-words"
+# ## The floor: two simple readers
+#
+# Before we build something clever, we ask what something simple can do.
+#
+# **The trivial reader** never looks. Each film gets the same score.
+#
+# **The classical reader** looks with rules that people wrote down: how bright, how uneven, how
+# different left from right, how strong its roundest spots at four sizes. A weighted sum of these
+# makes the score. Learning, here, is to find the weights.
+
+
+# %% name="classical"
+def features(x):
+    """What the classical reader measures on each film: eleven numbers."""
+    rows = []
+    for film in x[:, 0]:
+        row = [film.mean(), film.std(), np.abs(film - film[:, ::-1]).mean()]
+        for radius in (2, 4, 6, 8):
+            blob = -ndimage.gaussian_laplace(film, radius * size / 128)
+            middle = blob[size // 8 : -size // 8, size // 8 : -size // 8] * radius**2
+            row += [middle.max(), middle.std()]
+        rows.append(row)
+    return np.array(rows)
+
+
+classical = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced"))
+classical.fit(features(x_train), y_train)
+print(f"The classical reader weighs {features(x_train[:1]).shape[1]} measurements of each film.")
+
+# %% [markdown] name="auc-words"
+# ### How we keep score
+#
+# Take one film with the finding and one without. Did the first get the higher score?
+# Ask this of *every* such pair. The share of right answers is the **AUC**.
+# 0.5 is chance, 1 is perfect. It asks for no threshold, so no reader gains by being bold.
+
+
+# %% name="auc"
+def auc(truth, score):
+    """The share of pairs in which the film with the finding scores higher; a draw counts half."""
+    having, free = score[truth == 1][:, None], score[truth == 0]
+    return float(np.mean((having > free) + 0.5 * (having == free)))
+
+
+trivial_score = np.zeros(len(y_validation))
+classical_score = classical.decision_function(features(x_validation))
+floor = auc(y_validation, classical_score)
+print(f"Trivial reader     {auc(y_validation, trivial_score):.2f}")
+print(f"Classical reader   {floor:.2f}   (on the validation patients)")
+
+# %% [markdown] name="build-words"
+# ## Build the network
+#
+# Nobody writes down rules for the network. It gets six layers. Each looks at a small
+# neighbourhood of the layer before, and each may invent its own patterns: first edges, then
+# curves, then shapes.
+#
+# The last layer paints a coarse **map of suspicion** over the film. The score of the film is the
+# mean of its most suspicious places. So the network can also tell us *where* it looked.
+
+
+# %% name="build"
+def layer(seen, made, stride=1):
+    """Patterns from the layer before, evened out (normalised), negatives cut off (ReLU)."""
+    return Convolution(2, seen, made, strides=stride, kernel_size=3, norm="BATCH", act="RELU")
+
+
+network = torch.nn.Sequential(
+    layer(1, 12, stride=2),
+    layer(12, 24, stride=2),
+    layer(24, 24),
+    layer(24, 48, stride=2),
+    layer(48, 48),
+    layer(48, 48),
+    torch.nn.Conv2d(48, 1, kernel_size=1),  # the map of suspicion
+).to(device)
+
+
+def film_score(suspicion, places=6):
+    """The score of each film: the mean of its most suspicious places."""
+    return suspicion.flatten(1).topk(places).values.mean(1)
+
+
+weights = sum(weight.numel() for weight in network.parameters())
+print(f"{weights:,} weights to be learnt, from {len(x_train)} films")
+
+# %% [markdown] name="augment-words"
+# ### The same film, never twice the same
+#
+# We have few films. So each time the network meets one, we move it a little: shifted, tilted,
+# lighter or darker, sometimes mirrored. The answer stays the same, and the network learns what
+# does not matter. Below, one film five times.
+#
+# **Predict:** for which question would mirroring a chest film be a mistake?
+
+# %% name="augment"
+augment = Compose(
+    [
+        RandFlip(prob=0.5, spatial_axis=1),
+        RandAffine(
+            prob=1,
+            rotate_range=0.06,
+            translate_range=(size / 20, size / 20),
+            scale_range=(0.06, 0.06),
+            padding_mode="border",
+        ),
+        RandAdjustContrast(prob=0.5, gamma=(0.8, 1.25)),
+    ]
+)
+augment.set_random_state(seed)
+figure, axes = plt.subplots(1, 5, figsize=(11, 2.4), layout="constrained")
+for ax in axes:
+    picture(ax, np.asarray(augment(x_train[with_it[0]]))[0])
+plt.show()
+
+# %% name="train-tools" tags=["folded"]
+MEAN, SPREAD = float(x_train.mean()), float(x_train.std())
+
+
+def prepare(x):
+    """Films as the network takes them: greys around 0, on the device that we train on."""
+    return (torch.as_tensor(np.asarray(x)).to(device) - MEAN) / SPREAD
+
+
+def look_at(x):
+    """The network's maps of suspicion of some films."""
+    network.eval()
+    with torch.inference_mode():
+        return torch.cat([network(prepare(part)) for part in np.array_split(x, len(x) // 64 + 1)])
+
+
+def score_of(x):
+    """The network's score of each film."""
+    return film_score(look_at(x)).cpu().numpy()
+
+
+def draw_progress():
+    """Two curves that grow while the network learns."""
+    for ax, curve, title in zip(axes, (losses, aucs), ("Loss in training", "AUC in validation")):
+        ax.clear()
+        ax.plot(range(1, len(curve) + 1), curve, color=COLOURS[NETWORK], marker=".")
+        ax.set(title=title, xlabel="epoch", xlim=(0.5, epochs + 0.5))
+    axes[0].set_ylim(bottom=0)
+    axes[1].axhline(floor, color=COLOURS[CLASSICAL], linestyle="--")
+    axes[1].text(epochs, floor, CLASSICAL, color=COLOURS[CLASSICAL], va="bottom", ha="right")
+    axes[1].set_ylim(0.3, 1.02)
+    done = f"Epoch {len(aucs)} of {epochs}, {time.monotonic() - start:.0f} seconds"
+    figure.suptitle(done, x=0.01, ha="left", fontsize=11, color="#475569")
+    live.update(figure)
+
+
+# %% [markdown] name="train-words"
+# ## Train, live
+#
+# The network guesses. We tell it how wrong it was. It shifts each weight a little towards less
+# wrong. That is all, many times over. One pass through all training films is an **epoch**.
+#
+# Left you see how wrong it is (the *loss*). Right you see its AUC on the validation patients.
+# The dashed line is the classical reader. **When will the network pass it?**
+# The square button ■ above stops early; what has been learnt is kept.
+
+# %% name="train"
+loader = DataLoader(ArrayDataset(x_train, augment, y_train), batch_size=16, shuffle=True)
+balance = torch.tensor((y_train == 0).sum() / (y_train == 1).sum(), device=device)
+wrongness = torch.nn.BCEWithLogitsLoss(pos_weight=balance)
+optimizer = torch.optim.AdamW(network.parameters(), weight_decay=0.01)
+pace = torch.optim.lr_scheduler.OneCycleLR(optimizer, 5e-3, total_steps=epochs * len(loader))
+
+losses, aucs = [], []
+figure, axes = plt.subplots(1, 2, figsize=(11, 3.4), layout="constrained")
+live = display(figure, display_id=True)
+start = time.monotonic()
+try:
+    while len(aucs) < epochs and time.monotonic() - start < seconds:
+        network.train()
+        total = 0.0
+        for x, y in loader:
+            loss = wrongness(film_score(network(prepare(x))), y.float().to(device))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            pace.step()
+            total += loss.item() * len(x)
+        losses.append(total / len(x_train))
+        aucs.append(auc(y_validation, score_of(x_validation)))
+        draw_progress()
+except KeyboardInterrupt:
+    print("Stopped by hand.")
+plt.close(figure)
+
+# %% [markdown] name="judge-words"
+# ## Judge: open the drawer
+#
+# Now the test patients, once. But they are few: with other patients the numbers would be other
+# numbers. How other? We draw patients out of the drawer again and again, putting each back (the
+# **bootstrap**), and look how far the AUC wanders. The range that holds 95 of 100 draws is the
+# interval. We draw *patients*, since films of one patient are not separate witnesses.
+#
+# **Predict:** will the intervals of the two readers that look overlap?
+
+# %% name="judge"
+scores = {
+    TRIVIAL: np.zeros(len(y_test)),
+    CLASSICAL: classical.decision_function(features(x_test)),
+    NETWORK: score_of(x_test),
+}
+
+
+def other_patients(times=1000):
+    """The test films of as many patients, drawn with putting back, again and again."""
+    chance = np.random.default_rng(seed)
+    films_of = [np.flatnonzero(patients == patient) for patient in np.unique(patients)]
+    for _ in range(times):
+        drawn = chance.integers(len(films_of), size=len(films_of))
+        rows = np.concatenate([films_of[number] for number in drawn])
+        if 0 < y_test[rows].sum() < len(rows):
+            yield rows
+
+
+draws = pd.DataFrame(
+    [
+        {name: auc(y_test[rows], score[rows]) for name, score in scores.items()}
+        for rows in other_patients()
+    ]
+)
+lead = draws[NETWORK] - draws[CLASSICAL]
+results = pd.DataFrame(
+    {
+        "AUC": {name: auc(y_test, score) for name, score in scores.items()},
+        "from": draws.quantile(0.025),
+        "to": draws.quantile(0.975),
+    }
+)
+results.style.format("{:.2f}")
+
+# %% name="judge-picture" tags=["folded"]
+figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.8), layout="constrained")
+for place, (name, row) in enumerate(results.iterrows()):
+    left.plot([row["from"], row["to"]], [place, place], color=COLOURS[name], linewidth=3)
+    left.plot(row["AUC"], place, "o", color=COLOURS[name], markersize=10)
+    left.annotate(
+        f"{row['AUC']:.2f}",
+        (row["AUC"], place),
+        (0, 9),
+        textcoords="offset points",
+        ha="center",
+        color=COLOURS[name],
+    )
+    false_alarms, found, _ = roc_curve(y_test, scores[name])
+    right.plot(false_alarms, found, color=COLOURS[name], linewidth=2, label=name)
+left.set(
+    title="AUC on the test patients, with its 95 % interval",
+    xlim=(0.4, 1.03),
+    ylim=(-0.5, 2.6),
+    yticks=range(3),
+    yticklabels=results.index,
+)
+left.axvline(0.5, color=COLOURS[TRIVIAL], linewidth=1, linestyle=":")
+right.set(
+    title="What each threshold costs",
+    xlabel="false alarms among films without it",
+    ylabel="found among films with it",
+    aspect="equal",
+)
+right.legend(loc="lower right")
+plt.show()
+
+# %% name="verdict" tags=["folded"]
+network_auc, low, high = results.loc[NETWORK]
+print(
+    f"The network gets {100 * network_auc:.0f} of 100 pairs right "
+    f"(95 % interval {100 * low:.0f} to {100 * high:.0f}). You said {guess.value}."
+)
+print(
+    f"Its lead over the classical reader: {lead.mean():+.2f} "
+    f"(95 % interval {lead.quantile(0.025):+.2f} to {lead.quantile(0.975):+.2f})."
+)
+if lead.quantile(0.025) > 0:
+    print("The interval of the lead is above zero: it beats the classical reader on such patients.")
+else:
+    print("The interval of the lead reaches zero: these patients do not show that it is better.")
+
+# %% [markdown] name="worst-words"
+# ## The worst cases
+#
+# An average hides its patients. So look at those with whom the network did worst. The upper row
+# has the finding and got the lowest scores, the lower row has it not and got the highest.
+#
+# Orange rings the place that the network suspected most. Dashed blue rings the truth, where the
+# data set knows it. Above each film: what it is, and how many of 100 test films it outscored.
+#
+# **What did it fall for?** Which of these would *you* have got right?
+
+# %% name="worst"
+suspicion = look_at(x_test)[:, 0].cpu().numpy()
+truth_known = {"center_row", "center_column", "diameter_mm"} <= set(films.label_columns)
+
+
+def rings(ax, number):
+    """The most suspected place of a test film, and the truth where it is known."""
+    film = test[number]
+    step = size / suspicion.shape[1]
+    row, column = np.unravel_index(suspicion[number].argmax(), suspicion[number].shape)
+    spot = ((column + 0.5) * step, (row + 0.5) * step)
+    ax.add_patch(Circle(spot, size / 12, fill=False, color="#fb923c", linewidth=2))
+    if truth_known and film.label == finding:
+        shrunk = size / max(film.rows, film.columns)
+        spot = (film.labels["center_column"] * shrunk, film.labels["center_row"] * shrunk)
+        radius = film.labels["diameter_mm"] / film.spacing[0] / 2 * shrunk
+        ring = {"fill": False, "color": "#60a5fa", "linewidth": 2, "linestyle": "--"}
+        ax.add_patch(Circle(spot, radius + 2, **ring))
+
+
+order = scores[NETWORK].argsort()
+lowest = [number for number in order if y_test[number] == 1][:4]
+highest = [number for number in order[::-1] if y_test[number] == 0][:4]
+figure, axes = plt.subplots(2, 4, figsize=(11, 6), layout="constrained")
+for ax in axes.flat:
+    ax.axis("off")
+for ax, number in [*zip(axes[0], lowest), *zip(axes[1], highest)]:
+    rank = np.mean(scores[NETWORK] < scores[NETWORK][number])
+    picture(ax, x_test[number, 0], f"{NAMES[test[number].label]}: above {100 * rank:.0f} of 100")
+    rings(ax, number)
+plt.show()
+
+# %% [markdown] name="change-words"
+# ## Change one thing
+#
+# Change **one** setting in the cell near the top, then choose *Run → Run All Cells*.
+# Write down what you expect, before you look.
+#
+# | change | ask yourself |
+# |---|---|
+# | `seed = 2` | Nothing but luck has changed. How much does the AUC move? |
+# | `size = 64` | What can nobody see any more, neither you nor the network? |
+# | `epochs = 6` | Is it worse, or only unfinished? Look at the curves. |
+
+# %% [markdown] name="take-away"
+# ## Take away
+#
+# - **Beat something.** A number alone says nothing. Beside a trivial and a classical reader it does.
+# - **On new patients.** Split by patient, open the drawer once, and give the interval.
+# - **Look at the failures.** They tell you what the network learnt instead.
+#
+# And the limit: what you saw holds for *these* films and patients like *these*. The next cell
+# repeats what the data set says about itself.
+
+# %% name="limits"
+print(f"{films.card.title} ({films.name}, version {films.version})")
+for line in films.card.limits:
+    print("•", line)
+
+# %% [markdown] name="exercise-words"
+# ## Exercises
+#
+# 1. A threshold turns scores into decisions. In the cell below, set it so that at most one in ten
+#    films without the finding raises an alarm. How many films with the finding are found?
+# 2. You run a screening programme. Would you rather have the threshold higher or lower? And in an
+#    emergency room?
+# 3. The test patients come from the same place as the training patients. Name two things that
+#    would be different in your hospital, and say what you would do before you trust this network.
+
+# %% name="exercises"
+threshold = np.median(scores[NETWORK])  # change me
+alarm = scores[NETWORK] > threshold
+print(f"False alarms: {100 * alarm[y_test == 0].mean():.0f} of 100 films without the finding")
+print(f"Found: {100 * alarm[y_test == 1].mean():.0f} of 100 films with the finding")
