@@ -24,7 +24,7 @@ from hub_config.gpus.ledger import Ledger
 from hub_config.gpus.model import Ended, LeaseRequest
 from hub_config.gpus.rules import NoFreeGpu
 
-# Seconds. All ask at the same instants and hold for most of a tick, so that reading too early shows.
+# Seconds. All ask at the same instants and hold for most of a tick: reading too early shows.
 TICK, HOLD = 0.05, 0.03
 
 
