@@ -82,6 +82,15 @@ def require_running(found: Found | None) -> str:
     )
 
 
+def last_words(client: APIClient, name: str) -> str:
+    """The last lines that the container wrote, for the Hub's log; empty where it is gone."""
+    with said_clearly():
+        try:
+            return bytes(client.logs(name, tail=20)).decode(errors="replace").strip()
+        except NotFound:
+            return ""
+
+
 def stop(client: APIClient, name: str, seconds: int = STOP_SECONDS) -> None:
     """Ask the container to end, and end it after `seconds`; nothing where it is gone."""
     with said_clearly():

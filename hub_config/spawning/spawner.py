@@ -183,7 +183,12 @@ class LeaseSpawner(DockerSpawner):  # type: ignore[misc]
         """Return when something listens there; LabEnded as soon as the container ends instead."""
         while not await _listens(address, self.port):
             found = await self._engine(containers.find, self.object_name, self.network_name)
-            containers.require_running(found)
+            try:
+                containers.require_running(found)
+            except rules.LabEnded:
+                words = await self._engine(containers.last_words, self.object_name)
+                self.log.warning("The last lines of %s:\n%s", self.object_name, words)
+                raise
             await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
     async def _container(self, order: rules.Order, granted: Granted, home: str) -> Container:
