@@ -55,7 +55,11 @@ class RadLabError(Exception):
     def localised(self, gettext: Callable[[str], str]) -> str:
         """What is wrong and what to do, in the language of `gettext`."""
         parts = [self.template] + ([self.do_template] if self.do_template else [])
-        return " ".join(gettext(part).format(**self.params) for part in parts)
+        params = {
+            name: value.localised(gettext) if isinstance(value, Hint) else value
+            for name, value in self.params.items()
+        }
+        return " ".join(gettext(part).format(**params) for part in parts)
 
     def as_dict(self) -> dict[str, Any]:
         """The one JSON shape of every refusal: `{"error": {code, message, given, allowed, do}}`."""
@@ -122,8 +126,27 @@ class Unready(RadLabError):
     status = 503
 
 
-def nearest(given: str, known: Iterable[str]) -> str:
-    """` Did you mean 'x'?` for the known name nearest to `given`, or an empty string."""
+class Hint(str):
+    """A suggestion within a message, which is translated with it; empty where there is none."""
+
+    suggestion: str
+
+    def __new__(cls, suggestion: str = "") -> Hint:
+        """The English hint for the name `suggestion`."""
+        made = super().__new__(cls, _HINT.format(name=suggestion) if suggestion else "")
+        made.suggestion = suggestion
+        return made
+
+    def localised(self, gettext: Callable[[str], str]) -> str:
+        """The hint in the language of `gettext`."""
+        return gettext(_HINT).format(name=self.suggestion) if self.suggestion else ""
+
+
+_HINT = " Did you mean '{name}'?"
+
+
+def nearest(given: str, known: Iterable[str]) -> Hint:
+    """` Did you mean 'x'?` for the known name nearest to `given`, or an empty hint."""
     by_fold = {name.casefold(): name for name in known}
     match = difflib.get_close_matches(given.casefold(), by_fold, n=1, cutoff=0.5)
-    return f" Did you mean '{by_fold[match[0]]}'?" if match else ""
+    return Hint(by_fold[match[0]] if match else "")

@@ -257,15 +257,15 @@ def test_the_second_student_reaches_no_neighbour_and_no_other_host_port(
     address = next(iter(ada.attrs["NetworkSettings"]["Networks"].values()))["IPAddress"]
     listener = Listener()
     gateway = "172.30.240.1"
-    allowed = [f"{gateway}:18081", f"{gateway}:18000"]
+    allowed = [f"{gateway}:28081", f"{gateway}:28000"]
     forbidden = [
         f"{address}:8888",
         f"{gateway}:{listener.port}",
-        "172.30.241.1:18081",
+        "172.30.241.1:28081",
         "172.17.0.1:22",
         "169.254.169.254:80",
         "1.1.1.1:443",
-        *(f"{own}:{port}" for own in own_addresses() for port in (listener.port, 18091, 18081)),
+        *(f"{own}:{port}" for own in own_addresses() for port in (listener.port, 28091, 28081)),
     ]
     # The targets are really there: the host itself reaches them.
     for target in (f"{address}:8888", f"{gateway}:{listener.port}"):
