@@ -1,7 +1,7 @@
 """What RadLab says when it refuses: one small class a reason, each with a code and a status.
 
     RadLabError
-    ├── BadInput     422  what was given cannot be right: a typo, a weak password, an impossible name
+    ├── BadInput     422  what was given cannot be right: a typo, a weak password, a bad name
     ├── NotAllowed   403  right, but not for this person
     ├── NotFound     404  no such group, image, module, dataset, code
     ├── Conflict     409  it exists already, or something holds it
