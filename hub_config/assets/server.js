@@ -4,6 +4,7 @@
 (function () {
   const card = document.querySelector("[data-stop]");
   const button = document.getElementById("stop-server");
+  let events = null;
   if (!card) {
     return;
   }
@@ -13,6 +14,9 @@
       return;
     }
     const label = button.textContent;
+    if (events) {
+      events.close(); // what the start still says is no longer of interest
+    }
     button.disabled = true;
     button.setAttribute("aria-busy", "true");
     button.textContent = card.dataset.stopping;
@@ -51,7 +55,7 @@
     setInterval(function () {
       document.getElementById("seconds").textContent = Math.round((Date.now() - began) / 1000);
     }, 1000);
-    const events = new EventSource(card.dataset.events);
+    events = new EventSource(card.dataset.events);
     events.onmessage = function (message) {
       const event = JSON.parse(message.data);
       if (event.progress !== undefined) {
