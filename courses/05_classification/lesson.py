@@ -122,8 +122,9 @@ def picture(ax, grey, title=""):
 with_it = [i for i in range(len(train)) if train[i].label == finding]
 without = [i for i in range(len(train)) if train[i].label != finding]
 figure, axes = plt.subplots(2, 4, figsize=(11, 5.8), layout="constrained")
-for ax, number in zip(axes.flat, with_it[:4] + without[:4]):
-    picture(ax, train[number].windowed(), NAMES[train[number].label])
+for row, numbers in zip(axes, (with_it, without)):
+    for ax, number in zip(row, numbers):
+        picture(ax, train[number].windowed(), NAMES[train[number].label])
 plt.show()
 
 # %% [markdown] name="predict-words"
@@ -146,6 +147,9 @@ guess
 # The **level** is its middle.
 #
 # **Predict:** when the window is narrow, what do you lose?
+#
+# <details><summary>Answer</summary>All that lies outside: it is plain black or plain white, and no
+# longer there for you. Two windows can give two diagnoses.</details>
 
 # %% name="window"
 film = next(train[i] for i in with_it if train[i].photometric == "MONOCHROME2")
@@ -197,16 +201,16 @@ pd.DataFrame({name: pile(part) for name, part in piles.items()}).T
 
 
 # %% name="arrays"
-def numbers(part):
+def as_numbers(part):
     """The films of a pile, 0 (black) to 1 (white); 1 where the finding is, else 0; the patients."""
     x, labels = part.arrays(size=size)
     y = (labels == films.classes.index(finding)).astype(int)
     return x[:, :1], y, part.table()["patient_id"].to_numpy()
 
 
-x_train, y_train, _ = numbers(train)
-x_validation, y_validation, _ = numbers(validation)
-x_test, y_test, patients = numbers(test)
+x_train, y_train, _ = as_numbers(train)
+x_validation, y_validation, _ = as_numbers(validation)
+x_test, y_test, patients = as_numbers(test)
 print(f"Training: {x_train.shape[0]} films, each of {size} × {size} numbers")
 
 # %% [markdown] name="floor-words"
@@ -267,8 +271,8 @@ print(f"Classical reader   {floor:.2f}   (on the validation patients)")
 # neighbourhood of the layer before, and each may invent its own patterns: first edges, then
 # curves, then shapes.
 #
-# The last layer paints a coarse **map of suspicion** over the film. The score of the film is the
-# mean of its most suspicious places. So the network can also tell us *where* it looked.
+# A last step paints a coarse **map of suspicion** over the film. The score of the film is the mean
+# of its most suspicious places. So the network can also tell us *where* it looked.
 
 
 # %% name="build"
@@ -304,6 +308,9 @@ print(f"{weights:,} weights to be learnt, from {len(x_train)} films")
 # does not matter. Below, one film five times.
 #
 # **Predict:** for which question would mirroring a chest film be a mistake?
+#
+# <details><summary>Answer</summary>For each question about a side: a heart on the right, a tube in
+# the wrong main bronchus, a wrong letter on the film.</details>
 
 # %% name="augment"
 augment = Compose(
@@ -399,6 +406,8 @@ try:
 except KeyboardInterrupt:
     print("Stopped by hand.")
 plt.close(figure)
+if len(aucs) < epochs:
+    print(f"Only {len(aucs)} of {epochs} epochs are done: the network is unfinished.")
 
 # %% [markdown] name="judge-words"
 # ## Judge: open the drawer
@@ -408,7 +417,7 @@ plt.close(figure)
 # **bootstrap**), and look how far the AUC wanders. The range that holds 95 of 100 draws is the
 # interval. We draw *patients*, since films of one patient are not separate witnesses.
 #
-# **Predict:** will the intervals of the two readers that look overlap?
+# **Predict:** will the interval of the network overlap that of the classical reader?
 
 # %% name="judge"
 scores = {
@@ -436,13 +445,8 @@ draws = pd.DataFrame(
     ]
 )
 lead = draws[NETWORK] - draws[CLASSICAL]
-results = pd.DataFrame(
-    {
-        "AUC": {name: auc(y_test, score) for name, score in scores.items()},
-        "from": draws.quantile(0.025),
-        "to": draws.quantile(0.975),
-    }
-)
+results = draws.quantile([0.025, 0.975]).T.set_axis(["from", "to"], axis=1)
+results.insert(0, "AUC", [auc(y_test, score) for score in scores.values()])
 results.style.format("{:.2f}")
 
 # %% name="judge-picture" tags=["folded"]
@@ -450,19 +454,12 @@ figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.8), layout="constraine
 for place, (name, row) in enumerate(results.iterrows()):
     left.plot([row["from"], row["to"]], [place, place], color=COLOURS[name], linewidth=3)
     left.plot(row["AUC"], place, "o", color=COLOURS[name], markersize=10)
-    left.annotate(
-        f"{row['AUC']:.2f}",
-        (row["AUC"], place),
-        (0, 9),
-        textcoords="offset points",
-        ha="center",
-        color=COLOURS[name],
-    )
+    left.text(row["AUC"], place + 0.15, f"{row['AUC']:.2f}", ha="center", color=COLOURS[name])
     false_alarms, found, _ = roc_curve(y_test, scores[name])
     right.plot(false_alarms, found, color=COLOURS[name], linewidth=2, label=name)
 left.set(
     title="AUC on the test patients, with its 95 % interval",
-    xlim=(0.4, 1.03),
+    xlim=(min(0.4, results.min(axis=None) - 0.05), 1.03),
     ylim=(-0.5, 2.6),
     yticks=range(3),
     yticklabels=results.index,
@@ -474,7 +471,7 @@ right.set(
     ylabel="found among films with it",
     aspect="equal",
 )
-right.legend(loc="lower right")
+right.legend(loc=4)
 plt.show()
 
 # %% name="verdict" tags=["folded"]
