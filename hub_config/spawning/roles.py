@@ -20,8 +20,20 @@ from hub_config.groups.rules import (
 
 PORTAL = "radlab"
 
-# What the portal itself may do: look, and stop. It cannot start, edit people or enter a server.
-_OF_PORTAL = ["list:users", "read:users", "read:servers", "read:hub", "delete:servers"]
+# What the portal itself may do: look, stop, and say who is in which group. It cannot start or enter
+# a server, nor make, rename or raise a user: no `admin:users`. `groups` alone would not do: the Hub
+# learns of a class group, and of its instructors' group, when the first person comes into it, and
+# to make one is `admin:groups`, which contains `groups`. That raises nobody: the worst it can do is
+# to put somebody into `administrators`, who hold custom scopes and nothing of the Hub's own; and
+# whoever can act through the portal's database can make administrators' codes there anyway.
+_OF_PORTAL = [
+    "list:users",
+    "read:users",
+    "read:servers",
+    "read:hub",
+    "delete:servers",
+    "admin:groups",
+]
 
 
 def custom_scopes() -> dict[str, dict[str, str]]:
@@ -46,7 +58,7 @@ def roles() -> list[dict[str, Any]]:
         },
         {
             "name": "radlab-portal",
-            "description": "RadLab's portal: sees people and servers, and stops servers.",
+            "description": "RadLab's portal: sees people and servers, groups people, stops servers.",
             "scopes": _OF_PORTAL,
             "services": [PORTAL],
         },

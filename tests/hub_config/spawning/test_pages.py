@@ -42,7 +42,7 @@ class Asker(RequestHandler):
     """A request of which only its language is looked at."""
 
     def __init__(self, cookie: str | None = None, accept: str = "") -> None:
-        headers = HTTPHeaders({"Accept-Language": accept})
+        headers = HTTPHeaders({"Host": "radlab", "Accept-Language": accept})
         if cookie:
             headers["Cookie"] = f"radlab-language={cookie}"
         self.request = HTTPServerRequest(start_line=LINE, headers=headers)
