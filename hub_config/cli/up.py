@@ -47,7 +47,7 @@ def command(others: tuple[str, ...], **given: Any) -> None:
         changes["certificate"] = Path(changes["certificate"]).absolute()
     settings = install.wanted_settings(changes, os.environ)
     progress = Progress()
-    with progress.step("Checks"):
+    with progress.step("Checks", "nothing stands against it"):
         install.check_first(settings, lambda one: _show(progress, one))
     with install.one_at_a_time(settings):
         install.install(settings, progress)

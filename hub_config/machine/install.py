@@ -121,7 +121,7 @@ def install(settings: Settings, progress: Progress) -> None:
         )
     with progress.step("Database and GPUs") as say:
         _database(settings, say)
-    with progress.step("Services") as say:
+    with progress.step("Services", "all run and answer") as say:
         start(settings, say)
 
 

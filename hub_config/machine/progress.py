@@ -23,8 +23,11 @@ class Progress:
         self._lock = threading.Lock()
 
     @contextmanager
-    def step(self, title: str) -> Iterator[Say]:
-        """One step: its title, the lines said meanwhile, and how long it took."""
+    def step(self, title: str, nothing: str = "as it was") -> Iterator[Say]:
+        """One step: its title, the lines said meanwhile, and how long it took.
+
+        `nothing` is printed where it said nothing and took no time.
+        """
         with self._lock:
             self._number += 1
             number = self._number
@@ -41,7 +44,7 @@ class Progress:
         if took >= 1:
             self.line(f"      done: {title} ({took:.0f} s)")
         elif not said:
-            self.line("      as it was")
+            self.line(f"      {nothing}")
 
     def line(self, text: str) -> None:
         """One line, after the minutes and seconds since the command began."""
