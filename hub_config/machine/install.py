@@ -207,9 +207,10 @@ def _database(settings: Settings, say: Say) -> None:
 def start(settings: Settings, say: Say) -> None:
     """Start what does not run as it should, and wait until each service answers."""
     supervise = manager(settings)
-    if supervise.prepare():
+    changed = supervise.prepare()
+    if changed:
         say("wrote the units of systemd")
     for name in NAMES:
-        start_service(settings, supervise, name, say)
+        start_service(settings, supervise, name, say, again=changed)
     for name in NAMES:
         wait_ready(settings, supervise, name)

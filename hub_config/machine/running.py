@@ -14,7 +14,7 @@ from hub_config.machine.services import NAMES, stamp, trouble
 from hub_config.machine.systemd import Systemd
 from hub_config.settings import Settings
 
-_READY_SECONDS = 90.0
+_READY_SECONDS = 120.0
 
 
 class ServiceSilent(Unready):
@@ -47,12 +47,17 @@ def manager(settings: Settings) -> Manager:
     return Systemd(settings) if has_systemd() else Background(settings)
 
 
-def start_service(settings: Settings, supervise: Manager, name: str, say: Say) -> bool:
-    """Start it, or start it anew where what it runs has changed; False where it ran as it is."""
+def start_service(
+    settings: Settings, supervise: Manager, name: str, say: Say, again: bool = False
+) -> bool:
+    """Start it, or start it anew where what it runs has changed; False where it ran as it is.
+
+    `again` starts it anew in any case: what supervises it has changed.
+    """
     wanted = stamp(settings, name)
     mark = _mark(settings, name)
     runs = supervise.running(name)
-    if runs and mark.is_file() and mark.read_text() == wanted:
+    if runs and not again and mark.is_file() and mark.read_text() == wanted:
         return False
     if runs:
         say(f"starting {name} again: what it runs has changed")

@@ -16,9 +16,10 @@ from pathlib import Path
 import httpx
 
 import hub_config
+from hub_config.errors import RadLabError
 from hub_config.machine import packages
 from hub_config.machine.state import CERTIFICATE
-from hub_config.network.walls import WallsDown, require_walls
+from hub_config.network.walls import require_walls
 from hub_config.settings import Settings
 
 
@@ -139,7 +140,7 @@ def trouble(settings: Settings, name: str) -> str:
         # Never by way of an outgoing proxy of the environment: these are our own addresses.
         with httpx.Client(trust_env=False, timeout=5) as client:
             answer = client.get(health_url(settings, name), headers=headers)
-    except WallsDown as error:
+    except RadLabError as error:
         return error.message.rstrip(".")
     except httpx.HTTPError as error:
         return str(error) or type(error).__name__
