@@ -23,7 +23,7 @@ SCOPES = {
     "custom:groups:write": "Make class groups and set their policy.",
     "custom:gpus:write": "Assign GPUs to class groups.",
     "custom:invites:write": "Make and revoke invite codes.",
-    "custom:people:write": "Make links for new passwords.",
+    "custom:people:write": "Put people into class groups, and make links for new passwords.",
     "custom:servers:write": "Stop servers, as far as the person may.",
 }
 ADMINISTRATOR_SCOPES = tuple(SCOPES)

@@ -21,7 +21,7 @@ from hub_config.errors import BadInput, NotFound, RadLabError
 from hub_config.gpus import api as gpus_api
 from hub_config.groups import api as groups_api
 from hub_config.invites import api as invites_api
-from hub_config.portal import PREFIX, oauth, servers
+from hub_config.portal import PREFIX, members, oauth, servers
 from hub_config.portal.armour import HEADERS, Armour
 from hub_config.portal.bell import Bell
 from hub_config.portal.gate import Here, gate, person
@@ -112,6 +112,7 @@ def _private_routes(services: Services) -> APIRouter:
     routes = APIRouter(dependencies=[Depends(gate)])
     for slice_api in (groups_api, gpus_api, invites_api):
         routes.include_router(slice_api.router(services, person))
+    routes.include_router(members.router)
     routes.include_router(servers.router)
     for pages in PAGES:
         routes.include_router(pages, include_in_schema=False)

@@ -1,7 +1,7 @@
-"""A small client of the Hub's REST API: who someone is, who there is, stop a server.
+"""A small client of the Hub's REST API: who someone is and in which groups, stop a server.
 
-Sources: JupyterHub 6.1, `apihandlers/users.py` and `apihandlers/auth.py`. The portal's own token
-holds `list:users`, `read:users`, `read:servers` and `delete:servers`, and no `admin:` scope.
+Sources: JupyterHub 6.1, `apihandlers/users.py`, `apihandlers/groups.py` and `apihandlers/auth.py`.
+What the portal's own token may do stands in `spawning/roles.py`; it holds no `admin:users`.
 """
 
 from __future__ import annotations
@@ -143,6 +143,24 @@ class Hub:
                 name=username,
             )
         return response.status_code == 204
+
+    async def join(self, username: str, group: str) -> None:
+        """Put a user into a group, which the Hub gains where it has none; UnknownUser."""
+        path, body = f"groups/{quote(group, safe='')}", {"users": [username]}
+        answer = await self._call("POST", f"{path}/users", json=body, allow=(400, 404))
+        if answer.status_code == 404:
+            answer = await self._call("POST", path, json=body, allow=(400, 409))
+        if answer.status_code == 409:  # somebody's sign-up has made it in between
+            answer = await self._call("POST", f"{path}/users", json=body, allow=(400,))
+        if answer.status_code == 400:
+            raise _unknown(username)
+
+    async def leave(self, username: str, group: str) -> None:
+        """Take a user out of a group; UnknownUser. A group that the Hub lacks has nobody in it."""
+        path, body = f"groups/{quote(group, safe='')}/users", {"users": [username]}
+        answer = await self._call("DELETE", path, json=body, allow=(400, 404))
+        if answer.status_code == 400:
+            raise _unknown(username)
 
     async def _call(
         self,

@@ -1,4 +1,4 @@
-"""Who may see and stop whose server, and which requests a cookie may carry.
+"""Who may see and stop whose server, what a membership is, which requests a cookie may carry.
 
 Pure: people, headers and names in, a refusal or nothing out. `Sec-Fetch-Mode` excuses no change:
 JupyterHub once skipped the check for `no-cors`, and a form on any site could then post. Pages of
@@ -10,12 +10,24 @@ when they hold it already.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Literal, cast
 from urllib.parse import urlsplit
 
-from hub_config.errors import NotAllowed
-from hub_config.groups.rules import Person, person_of
+from hub_config.errors import BadInput, NotAllowed
+from hub_config.groups.rules import (
+    INSTRUCTORS,
+    RESERVED,
+    Person,
+    groups_taught,
+    instructors_of,
+    person_of,
+    unknown_group,
+)
+from hub_config.invites.rules import groups_at_entry
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+Membership = Literal["student", "instructor"]
+MEMBERSHIPS = ("student", "instructor")
 
 # What a changing call with an API token needs, by the first part of its path.
 _RESOURCES = {
@@ -32,6 +44,18 @@ class NotYourServer(NotAllowed):
     """A server of somebody whom this person neither teaches nor administers."""
 
     code = "not_your_server"
+
+
+class NotAClassGroup(NotAllowed):
+    """A group of the Hub that stands for a role."""
+
+    code = "not_a_class_group"
+
+
+class BadMembership(BadInput):
+    """Nobody can be that in a class group."""
+
+    code = "bad_membership"
 
 
 class NotFromHere(NotAllowed):
@@ -71,6 +95,45 @@ def require_may_stop(person: Person, username: str, groups: Iterable[str]) -> No
         given=username,
         do="Ask an administrator.",
     )
+
+
+def require_class_group(name: str, known: Iterable[str]) -> None:
+    """NotAClassGroup for a role's group, UnknownGroup for what is none of the `known`."""
+    if name in RESERVED or ":" in name:
+        raise NotAClassGroup(
+            "'{name}' is the group of a role: nobody is put into it or taken out of it here.",
+            given=name,
+            do="Name a class group, and say student or instructor; "
+            "an administrator comes in by a code of their own.",
+            name=name,
+        )
+    known = list(known)
+    if name not in known:
+        raise unknown_group(name, known)
+
+
+def membership(text: str) -> Membership:
+    """What somebody is in a class group, where `text` says it; BadMembership."""
+    if text not in MEMBERSHIPS:
+        raise BadMembership(
+            "Nobody can be '{role}' of a class group.",
+            given=text,
+            allowed=list(MEMBERSHIPS),
+            do="Choose student or instructor.",
+            role=text,
+        )
+    return cast(Membership, text)
+
+
+def groups_after_joining(groups: Iterable[str], group: str, role: Membership) -> frozenset[str]:
+    """The JupyterHub groups of somebody in `groups` once they are `role` of `group`."""
+    return groups_after_leaving(groups, group) | frozenset(groups_at_entry(role, group))
+
+
+def groups_after_leaving(groups: Iterable[str], group: str) -> frozenset[str]:
+    """The same once they are out of it; who teaches nothing any more is no instructor either."""
+    left = frozenset(groups) - {group, instructors_of(group)}
+    return left if groups_taught(left) else left - {INSTRUCTORS}
 
 
 def require_scope(method: str, path: str, scopes: Iterable[str]) -> None:

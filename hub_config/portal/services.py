@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 
 from sqlalchemy import Engine
 
@@ -31,6 +32,8 @@ class Services:
     devices: DeviceStore
     ledger: Ledger
     invites: InviteStore
+    # One edit of memberships at a time: the second one reads what the first one has left.
+    regrouping: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 def open_services(

@@ -58,7 +58,7 @@ def roles() -> list[dict[str, Any]]:
         },
         {
             "name": "radlab-portal",
-            "description": "RadLab's portal: sees people and servers, groups people, stops servers.",
+            "description": "RadLab's portal: sees and groups people, sees and stops servers.",
             "scopes": _OF_PORTAL,
             "services": [PORTAL],
         },

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hub_config.portal.pages import gpus, groups, invites, overview, people, servers
+from hub_config.portal.pages import gpus, groups, invites, members, overview, people, servers
 
 PAGES = (
     overview.router,
@@ -10,5 +10,6 @@ PAGES = (
     gpus.router,
     invites.router,
     people.router,
+    members.router,
     servers.router,
 )

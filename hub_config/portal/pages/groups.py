@@ -10,13 +10,19 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form
 from fastapi.responses import HTMLResponse, Response
 
-from hub_config.errors import RadLabError
+from hub_config.errors import Conflict, RadLabError
 from hub_config.groups.rules import Group, instructors_of, require_administrator
 from hub_config.portal.gate import Here, Visit
 from hub_config.portal.hub import HubUser
 from hub_config.portal.pages.render import N_, go, page
 
 Text = Annotated[str, Form()]
+
+
+class GroupHasMembers(Conflict):
+    """Somebody is in the group."""
+
+    code = "group_has_members"
 
 
 def administrators(visit: Here) -> None:
@@ -84,14 +90,29 @@ def confirm_remove(visit: Here, name: str) -> HTMLResponse:
 
 
 @router.post("/{name}/remove")
-def remove(visit: Here, name: str) -> Response:
-    """Remove a group that nothing names."""
+async def remove(visit: Here, name: str) -> Response:
+    """Remove a group that nothing names and that nobody is in."""
+    store = visit.services.groups
     try:
-        visit.services.groups.remove(name, visit.person.name)
+        _require_empty(name, await visit.services.hub.users())
+        await asyncio.to_thread(store.remove, name, visit.person.name)
     except RadLabError as error:
-        group = visit.services.groups.get(name)
+        group = await asyncio.to_thread(store.get, name)
         return page(visit, "group_remove.html", group=group, error=error)
     return go(visit, "groups", N_("The group {name} is removed."), name=name)
+
+
+def _require_empty(name: str, users: list[HubUser]) -> None:
+    # The Hub keeps its group: whoever is in it would be found in a new one of the same name.
+    members = [user.name for user in users if {name, instructors_of(name)} & user.groups]
+    if members:
+        raise GroupHasMembers(
+            "The group '{name}' cannot be removed: it has members ({members}).",
+            given=name,
+            do="Take them out on the page of people first.",
+            name=name,
+            members=len(members),
+        )
 
 
 async def _show(

@@ -33,6 +33,7 @@ class Someone:
     administrator: bool
     teaches: list[str]
     studies: list[str]
+    entered: bool  # the Hub knows them, so that their groups can be changed
     last_activity: datetime | None
     account: Account | None
     reset: Invite | None
@@ -79,8 +80,7 @@ def _everybody(
 ) -> list[Someone]:
     by_name = {account.name: account for account in accounts if account.closed_at is None}
     known = [
-        _someone(user.name, user.groups, user.last_activity, by_name.get(user.name), resets)
-        for user in users
+        _someone(user.name, user.groups, user, by_name.get(user.name), resets) for user in users
     ]
     seen = {someone.name for someone in known}
     # Who has an account and was never in the Hub stands in the groups that it will begin in.
@@ -95,7 +95,7 @@ def _everybody(
 def _someone(
     name: str,
     groups: Iterable[str],
-    last_activity: datetime | None,
+    user: HubUser | None,
     account: Account | None,
     resets: dict[str, Invite],
 ) -> Someone:
@@ -104,7 +104,16 @@ def _someone(
     teaches = [group for group in classes if instructors_of(group) in own]
     administrator = is_administrator(own)
     studies = [g for g in classes if g not in teaches and not is_administrator({g})]
-    return Someone(name, administrator, teaches, studies, last_activity, account, resets.get(name))
+    return Someone(
+        name=name,
+        administrator=administrator,
+        teaches=teaches,
+        studies=studies,
+        entered=user is not None,
+        last_activity=user.last_activity if user else None,
+        account=account,
+        reset=resets.get(name),
+    )
 
 
 def _open_resets(invites: Iterable[Invite], now: datetime) -> dict[str, Invite]:

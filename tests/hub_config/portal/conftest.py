@@ -73,7 +73,7 @@ def app(settings: Settings, engine: Engine, the_hub: object) -> FastAPI:
     hub = Hub(
         settings.hub_api_url,
         settings.secret(TOKEN_SECRET),
-        transport=httpx.MockTransport(the_hub.answer),  # type: ignore[attr-defined]
+        transport=httpx.MockTransport(the_hub.answer_in_time),  # type: ignore[attr-defined]
     )
     return create_app(settings, engine=engine, hub=hub)
 

@@ -1,13 +1,15 @@
 """A Hub for the portal's tests: JupyterHub's answers to the calls that the portal makes.
 
-Paths, statuses and shapes as in JupyterHub 6.1: `apihandlers/users.py`, `apihandlers/auth.py` and
-`oauth/provider.py`.
+Paths, statuses and shapes as in JupyterHub 6.1: `apihandlers/users.py`, `apihandlers/groups.py`,
+`apihandlers/auth.py` and `oauth/provider.py`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
+import json
 import secrets
 from dataclasses import dataclass, field
 from typing import Any
@@ -59,7 +61,10 @@ class FakeHub:
     tokens: dict[str, dict[str, Any]] = field(default_factory=dict)
     codes: dict[str, Code] = field(default_factory=dict)
     stopped: list[str] = field(default_factory=list)
+    empty_groups: set[str] = field(default_factory=set)
     down: bool = False
+    seconds_to_answer: float = 0.0
+    changes_until_down: int = 0  # of groups; 0: it stays up
     slow_to_stop: bool = False
 
     def session_of(self, name: str, scopes: tuple[str, ...] = (ACCESS,), kind: str = "user") -> str:
@@ -78,6 +83,11 @@ class FakeHub:
         """Let somebody's server run."""
         self.servers[name] = FakeServer(started)
 
+    async def answer_in_time(self, request: httpx.Request) -> httpx.Response:
+        """The same after `seconds_to_answer`, in which others may ask."""
+        await asyncio.sleep(self.seconds_to_answer)
+        return self.answer(request)
+
     def answer(self, request: httpx.Request) -> httpx.Response:
         """The Hub's answer to one request of the portal."""
         if self.down:
@@ -94,7 +104,10 @@ class FakeHub:
             return httpx.Response(403, json={"status": 403, "message": "Forbidden"})
         if path == "users":
             return self._users(request)
-        return self._one_user(request.method, path.split("/")[1:])
+        parts = [unquote(part) for part in path.split("/")]
+        if parts[0] == "groups":
+            return self._group(request.method, parts[1:], json.loads(request.content)["users"])
+        return self._one_user(request.method, parts[1:])
 
     def _exchange(self, request: httpx.Request) -> httpx.Response:
         form = dict(parse_qsl(request.content.decode()))
@@ -121,8 +134,26 @@ class FakeHub:
         items = [self._model(name) for name in names[offset : offset + limit]]
         return httpx.Response(200, json={"items": items, "_pagination": {"next": following}})
 
+    def _group(self, method: str, parts: list[str], users: list[str]) -> httpx.Response:
+        group, is_new = parts[0], parts[1:] == []
+        known = self.empty_groups.union(*self.groups.values())
+        if is_new and group in known:
+            return httpx.Response(409, json={"status": 409, "message": "exists already"})
+        if not is_new and group not in known:
+            return httpx.Response(404, json={"status": 404, "message": "No such group"})
+        if not set(users) <= set(self.groups):
+            return httpx.Response(400, json={"status": 400, "message": "No such user"})
+        self.empty_groups.add(group)
+        for name in users:
+            others = [other for other in self.groups[name] if other != group]
+            self.groups[name] = others if method == "DELETE" else [*others, group]
+        if self.changes_until_down:
+            self.changes_until_down -= 1
+            self.down = not self.changes_until_down
+        return httpx.Response(201 if is_new else 200, json={"name": group})
+
     def _one_user(self, method: str, parts: list[str]) -> httpx.Response:
-        name = unquote(parts[0])
+        name = parts[0]
         if name not in self.groups:
             return httpx.Response(404, json={"status": 404, "message": "No such user"})
         if method == "GET":

@@ -24,7 +24,16 @@ pytestmark = pytest.mark.chromium
 PICTURES = Path(__file__).parents[3] / "test-output" / "screenshots"
 CHROMIUM = "/usr/bin/chromium"
 PAGES = {
-    "ana": ("", "groups", "gpus", "invites", "people", "servers/sam/stop", "people/maria/reset"),
+    "ana": (
+        "",
+        "groups",
+        "gpus",
+        "invites",
+        "people",
+        "servers/sam/stop",
+        "people/maria/reset",
+        "people/ines/groups",
+    ),
     "ines": ("", "invites"),
     "sam": ("",),
     "priya": ("",),
@@ -118,6 +127,14 @@ def test_every_form_works_without_javascript(portal: Running, chromium: Any) -> 
     page.select_option("#group-4", "cardiology")
     page.locator("tr", has_text="SIM-radlab-3").get_by_role("button", name="Assign").click()
     assert "GPU 3 belongs to cardiology now." in page.inner_text("[role=status]")
+    page.goto(f"{portal.address}/services/radlab/people")
+    page.locator("tr", has_text="maria").get_by_role("link", name="Change groups").click()
+    page.select_option("#group", "cardiology")
+    page.select_option("#role", "instructor")
+    page.click("text=Put into the group")
+    assert "maria teaches cardiology now." in page.inner_text("[role=status]")
+    page.locator("tr", has_text="cardiology").get_by_role("button", name="Take out").click()
+    assert "maria is out of cardiology." in page.inner_text("[role=status]")
     page.goto(f"{portal.address}/services/radlab/invites")
     page.select_option("#group", "cardiology")
     page.click("text=Create the code")

@@ -59,8 +59,8 @@ ROWS = {
     ("POST", "/groups/{name}/internet"): Row(
         403, 403, 303, "/groups/radiology/internet", form={"allowed": "1"}
     ),
-    ("GET", "/groups/{name}/remove"): Row(403, 403, 200, "/groups/oncology/remove"),
-    ("POST", "/groups/{name}/remove"): Row(403, 403, 303, "/groups/oncology/remove", form={}),
+    ("GET", "/groups/{name}/remove"): Row(403, 403, 200, "/groups/typo/remove"),
+    ("POST", "/groups/{name}/remove"): Row(403, 403, 303, "/groups/typo/remove", form={}),
     ("GET", "/gpus"): Row(403, 403, 200),
     ("POST", "/gpus/{uuid}/group"): Row(
         403, 403, 303, "/gpus/SIM-radlab-2/group", form={"group": "oncology"}
@@ -72,6 +72,13 @@ ROWS = {
     ("GET", "/people"): Row(403, 403, 200),
     ("GET", "/people/{name}/reset"): Row(403, 403, 200, "/people/sue/reset"),
     ("POST", "/people/{name}/reset"): Row(403, 403, 201, "/people/sue/reset", form={}),
+    ("GET", "/people/{name}/groups"): Row(403, 403, 200, "/people/sam/groups"),
+    ("POST", "/people/{name}/groups"): Row(
+        403, 403, 303, "/people/sam/groups", form={"group": "oncology", "role": "student"}
+    ),
+    ("POST", "/people/{name}/groups/{group}/remove"): Row(
+        403, 403, 303, "/people/sam/groups/radiology/remove", form={}
+    ),
     ("GET", "/servers/{username}/stop"): Row(403, 200, 200, "/servers/sam/stop"),
     ("POST", "/servers/{username}/stop"): Row(403, 303, 303, "/servers/sam/stop", form={}),
     ("GET", "/api/me"): everybody(200),
@@ -81,6 +88,12 @@ ROWS = {
     ("POST", "/api/groups"): Row(403, 403, 201, json={"name": "cardiology"}),
     ("PATCH", "/api/groups/{name}"): Row(
         403, 403, 200, "/api/groups/radiology", json={"internet": True}
+    ),
+    ("PUT", "/api/people/{name}/groups/{group}"): Row(
+        403, 403, 200, "/api/people/sam/groups/oncology", json={"role": "instructor"}
+    ),
+    ("DELETE", "/api/people/{name}/groups/{group}"): Row(
+        403, 403, 200, "/api/people/sam/groups/radiology"
     ),
     ("GET", "/api/gpus"): Row(403, 200, 200),
     ("PUT", "/api/gpus/{uuid}/group"): Row(
@@ -109,7 +122,8 @@ def routes_of(app: FastAPI) -> Iterator[tuple[str, str]]:
 
 @pytest.fixture
 def site(school: Any, services: Services) -> Any:
-    """A site in use, with an account for `sue`."""
+    """A site in use, with an account for `sue` and a group that nobody is in."""
+    services.groups.create("typo", by="ana")
     issued = services.invites.create(
         role="student", by="ana", group="radiology", user="sue", expires_at=school.invite.expires_at
     )
@@ -127,7 +141,8 @@ def state_of(services: Services, hub: Any) -> dict[str, Any]:
     with services.engine.connect() as connection:
         tables = inspect(connection).get_table_names()
         rows = {t: connection.execute(text(f'SELECT * FROM "{t}"')).all() for t in tables}
-    return {"rows": rows, "stopped": list(hub.stopped)}
+    groups = {name: sorted(groups) for name, groups in hub.groups.items()}
+    return {"rows": rows, "stopped": list(hub.stopped), "groups": groups}
 
 
 def test_every_route_has_a_row_and_every_row_a_route(app: FastAPI) -> None:

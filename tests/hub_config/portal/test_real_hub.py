@@ -1,7 +1,8 @@
 """Against a real JupyterHub: the scopes are enough, and no more is held; OAuth with PKCE works.
 
-The roles are those of `spawning/roles.py`. The Hub runs without a proxy (nothing here goes through
-one) and with servers that are a bare HTTP server, because only what the Hub says of them matters.
+The roles are those of `spawning/roles.py`, the authenticator is RadLab's own. The Hub runs without
+a proxy (nothing here goes through one) and with servers that are a bare HTTP server, because only
+what the Hub says of them matters.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,16 +24,26 @@ from fastapi import FastAPI
 from sqlalchemy import Engine
 
 import hub_config
+from hub_config import clock
+from hub_config.db import migrate, open_database
+from hub_config.groups.store import GroupStore
+from hub_config.invites.passwords import Passwords
+from hub_config.invites.store import open_store
 from hub_config.portal import PREFIX, TOKEN_SECRET
 from hub_config.portal.app import create_app
 from hub_config.portal.hub import Hub, HubUnready, NotSignedIn, UnknownUser
+from hub_config.portal.sessions import BELIEVED_SECONDS
 from hub_config.settings import Settings
 
+PASSWORD = "correct horse battery"
 TOKEN = "a-token-of-the-portal-that-is-long-enough"
 CONFIG = """
 import sys
 from jupyterhub.proxy import Proxy
-from hub_config.spawning import roles
+from hub_config.invites import TEMPLATES
+from hub_config.invites.authenticator import RadlabAuthenticator
+from hub_config.settings import load_settings
+from hub_config.spawning import pages, roles
 
 class NoProxy(Proxy):
     should_start = False
@@ -43,13 +55,11 @@ c.JupyterHub.proxy_class = NoProxy
 c.JupyterHub.hub_bind_url = "http://127.0.0.1:{port}"
 c.JupyterHub.bind_url = "http://127.0.0.1:{port}"
 c.JupyterHub.db_url = "sqlite:///hub.sqlite"
-c.JupyterHub.authenticator_class = "dummy"
-c.Authenticator.allow_all = True
+c.JupyterHub.authenticator_class = RadlabAuthenticator
+c.JupyterHub.template_paths = [str(pages.TEMPLATES), str(TEMPLATES)]
+c.JupyterHub.template_vars = pages.template_vars(load_settings())
 c.JupyterHub.spawner_class = "simple"
 c.Spawner.cmd = [sys.executable, "-c", {server!r}]
-c.JupyterHub.load_groups = {{
-    "administrators": {{"users": ["ana"]}}, "radiology": {{"users": ["sam"]}},
-}}
 c.JupyterHub.custom_scopes = roles.custom_scopes()
 c.JupyterHub.load_roles = roles.roles()
 c.JupyterHub.extra_user_scopes = roles.user_scopes()
@@ -77,6 +87,7 @@ def real_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     (folder / "config.py").write_text(config)
     environ = {k: v for k, v in os.environ.items() if not k.startswith("JUPYTERHUB_")}
     environ["PYTHONPATH"] = str(Path(hub_config.__file__).parents[1])
+    environ["RADLAB_STATE"] = _make_accounts(Settings(state=str(folder / "state")))
     with (folder / "log").open("w") as log:
         command = [sys.executable, "-m", "jupyterhub", "-f", "config.py"]
         process = subprocess.Popen(
@@ -89,6 +100,21 @@ def real_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(30)
+
+
+def _make_accounts(settings: Settings) -> str:
+    settings.make_folders()
+    database = open_database(settings.radlab_database_url)
+    migrate(database)
+    GroupStore(database).create("radiology", by="ana")
+    store, secret = open_store(settings, database), asyncio.run(Passwords().hash(PASSWORD))
+    ends = clock.now() + timedelta(days=1)
+    for name, role in (("ana", "administrator"), ("sam", "student"), ("tom", "student")):
+        group = None if role == "administrator" else "radiology"
+        made = store.create(role=role, group=group, by="test", expires_at=ends)
+        store.redeem(made.code, name, secret)
+    database.dispose()
+    return settings.state
 
 
 def _wait_until_it_answers(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -142,7 +168,7 @@ class Signed:
 
     async def sign_in(self, name: str) -> None:
         await self.client.get("/hub/login")
-        form = {"username": name, "password": "x", "_xsrf": self.client.cookies["_xsrf"]}
+        form = {"username": name, "password": PASSWORD, "_xsrf": self.client.cookies["_xsrf"]}
         answer = await self.client.post("/hub/login", data=form)
         assert answer.status_code == 302, answer.text
 
@@ -210,7 +236,6 @@ async def test_the_portals_token_holds_no_more_than_it_needs(real_hub: str) -> N
             ("DELETE", "users/sam"),
             ("PATCH", "users/sam"),
             ("POST", "users/sam/tokens"),
-            ("POST", "groups/administrators/users"),
             ("POST", "users/sam/server"),
             ("POST", "shutdown"),
         ):
@@ -236,16 +261,57 @@ async def test_an_api_token_carries_its_custom_scopes(
     person: Callable[[str], Any], real_hub: str
 ) -> None:
     ana = await person("ana")
-    xsrf = ana.client.cookies.get("_xsrf", path="/hub/")
     for scopes, status in ((["access:services!service=radlab"], 403), (None, 201)):
-        wanted = {"note": "test"} | ({"scopes": scopes} if scopes else {})
-        made = await ana.client.post(
-            "/hub/api/users/ana/tokens", json=wanted, headers={"X-XSRFToken": xsrf}
-        )
-        assert made.status_code == 201, made.text
         answer = await ana.client.post(
             f"{PREFIX}/api/groups",
             json={"name": "cardiology"},
-            headers={"Authorization": f"token {made.json()['token']}"},
+            headers=await api_token(ana, scopes),
         )
         assert answer.status_code == status, answer.text
+
+
+async def api_token(ana: Signed, scopes: list[str] | None = None) -> dict[str, str]:
+    """The header with a token that Ana makes on the Hub's page, of `scopes` or all of hers."""
+    wanted = {"note": "test"} | ({"scopes": scopes} if scopes else {})
+    xsrf = ana.client.cookies.get("_xsrf", path="/hub/")
+    made = await ana.client.post(
+        "/hub/api/users/ana/tokens", json=wanted, headers={"X-XSRFToken": xsrf or ""}
+    )
+    assert made.status_code == 201, made.text
+    return {"Authorization": f"token {made.json()['token']}"}
+
+
+async def test_an_edit_of_groups_is_seen_in_seconds_and_stays_after_the_next_sign_in(
+    person: Callable[[str], Any], portal: FastAPI, hub: Hub
+) -> None:
+    for name in ("radiology", "oncology"):  # the Hub has never heard of oncology
+        portal.state.services.groups.create(name, by="ana")
+    tom, ana = await person("tom"), await person("ana")
+    me = await tom.client.get(f"{PREFIX}/api/me")  # not signed in at the portal yet
+    assert me.status_code == 401
+    await tom.client.get(f"{PREFIX}/", follow_redirects=True)
+    assert await groups_seen(tom) == ["radiology"]
+
+    header, path = await api_token(ana), f"{PREFIX}/api/people/tom/groups"
+    put = await ana.client.put(f"{path}/oncology", json={"role": "instructor"}, headers=header)
+    assert put.json() == {"name": "tom", "studies": ["radiology"], "teaches": ["oncology"]}
+    out = await ana.client.delete(f"{path}/radiology", headers=header)
+    assert out.json() == {"name": "tom", "studies": [], "teaches": ["oncology"]}
+    teaches = ["instructors", "oncology", "oncology:instructors"]
+    assert sorted((await hub.user("tom")).groups) == teaches
+
+    until = time.monotonic() + BELIEVED_SECONDS + 1
+    while await groups_seen(tom) != teaches:
+        assert time.monotonic() < until, "the portal still believes in the old groups"
+        await asyncio.sleep(0.5)
+    await person("tom")
+    assert sorted((await hub.user("tom")).groups) == teaches
+
+    assert (await ana.client.delete(f"{path}/oncology", headers=header)).status_code == 200
+    await person("tom")
+    assert (await hub.user("tom")).groups == frozenset()
+
+
+async def groups_seen(someone: Signed) -> list[str]:
+    """The groups that the portal believes this person to be in."""
+    return list((await someone.client.get(f"{PREFIX}/api/me")).json()["groups"])

@@ -6,9 +6,12 @@ import pytest
 
 from hub_config.groups.rules import SCOPES, Person, person_of
 from hub_config.portal.rules import (
+    Membership,
     NotFromHere,
     NotYourServer,
     ScopeMissing,
+    groups_after_joining,
+    groups_after_leaving,
     may_see,
     may_stop,
     needs_token_to_read,
@@ -50,6 +53,44 @@ def test_a_refused_stop_reads_the_same_whether_or_not_the_user_exists() -> None:
     with pytest.raises(NotYourServer) as unknown:
         require_may_stop(SAM, "sue", [])
     assert existing.value.as_dict() == unknown.value.as_dict()
+
+
+TEACHER_OF_TWO = ["ct", "ct:instructors", "mr", "mr:instructors", "instructors"]
+
+
+@pytest.mark.parametrize(
+    ("before", "role", "after"),
+    [
+        ([], "student", {"ct"}),
+        (["mr"], "student", {"ct", "mr"}),
+        (["ct"], "student", {"ct"}),
+        ([], "instructor", {"ct", "ct:instructors", "instructors"}),
+        (["ct"], "instructor", {"ct", "ct:instructors", "instructors"}),
+        (["ct", "ct:instructors", "instructors"], "student", {"ct"}),
+        (TEACHER_OF_TWO, "student", {"ct", "mr", "mr:instructors", "instructors"}),
+        (["administrators"], "student", {"administrators", "ct"}),
+    ],
+)
+def test_joining_sets_what_somebody_is_in_that_group_and_in_no_other(
+    before: list[str], role: Membership, after: set[str]
+) -> None:
+    assert groups_after_joining(before, "ct", role) == after
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (["ct"], set()),
+        (["ct", "mr"], {"mr"}),
+        (["ct", "ct:instructors", "instructors"], set()),
+        (TEACHER_OF_TWO, {"mr", "mr:instructors", "instructors"}),
+        (["administrators", "ct", "ct:instructors", "instructors"], {"administrators"}),
+    ],
+)
+def test_who_leaves_the_last_group_that_they_teach_is_no_instructor(
+    before: list[str], after: set[str]
+) -> None:
+    assert groups_after_leaving(before, "ct") == after
 
 
 @pytest.mark.parametrize(
@@ -100,7 +141,7 @@ def test_scripts_and_frames_need_the_token_to_read(headers: dict[str, str], need
     assert needs_token_to_read(headers) is needed
 
 
-@pytest.mark.parametrize("resource", ["groups", "gpus", "invites", "servers"])
+@pytest.mark.parametrize("resource", ["groups", "gpus", "invites", "people", "servers"])
 def test_a_token_needs_the_scope_of_what_it_changes(resource: str) -> None:
     for path in (f"/api/{resource}/x", f"/{resource}"):
         require_scope("POST", path, [f"custom:{resource}:write"])
