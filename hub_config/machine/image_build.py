@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import docker
 from docker.errors import APIError, DockerException, ImageNotFound
@@ -282,44 +282,60 @@ class _Builder:
     def _build(self, build: Build, wheels: str) -> float:
         begun = time.monotonic()
         self.say(f"building {build.tag}")
-        arguments = {
-            "PARENT": build.parent,
-            "WHEELS": wheels,
-            "DEBIAN_MIRROR": self.settings.debian_mirror,
-            "TORCH": build.image.torch or "",
-        }
         with self._log(build.image.id) as log:
-            events = self.client.api.build(
-                fileobj=context_archive(build, self.site),
-                custom_context=True,
-                tag=build.tag,
-                buildargs=arguments,
-                # Wheels are served on the host's loopback, and mirrors are reached as it does.
-                network_mode="host",
-                nocache=self.again,
-                rm=True,
-                forcerm=True,
-                decode=True,
-            )
-            self._follow(events, build, log)
+            self._run(build, wheels, log, tag=build.tag, nocache=self.again)
         repository = build.tag.partition(":")[0]
         self.client.api.tag(build.tag, repository, build.image.version, force=True)
         taken = time.monotonic() - begun
         self.say(f"built {build.tag} in {taken:.0f} s")
         return taken
 
-    def _follow(self, events: Iterator[dict[str, str]], build: Build, log: IO[bytes]) -> None:
+    def _run(self, build: Build, wheels: str, log: IO[bytes], **options: Any) -> str:
+        """Run one build to its end; returns the engine's id of what it made."""
+        arguments = {
+            "PARENT": build.parent,
+            "PACKAGES": self._packages(build, wheels, log),
+            "WHEELS": wheels,
+            "DEBIAN_MIRROR": self.settings.debian_mirror,
+            "TORCH": build.image.torch or "",
+        }
+        events = self.client.api.build(
+            fileobj=context_archive(build, self.site),
+            custom_context=True,
+            buildargs=arguments,
+            # Wheels are served on the host's loopback, and mirrors are reached as it does.
+            network_mode="host",
+            rm=True,
+            forcerm=True,
+            decode=True,
+            **options,
+        )
+        return self._follow(events, build, log)
+
+    def _packages(self, build: Build, wheels: str, log: IO[bytes]) -> str:
+        """What the stage `packages` stands on: that of the image beneath, or Debian.
+
+        The stage beneath was built a moment ago, so this is the engine's cache answering.
+        """
+        if build.beneath is None:
+            return build.parent
+        return self._run(build.beneath, wheels, log, target="packages")
+
+    def _follow(self, events: Iterator[dict[str, Any]], build: Build, log: IO[bytes]) -> str:
+        made = ""
         try:
             for event in events:
-                text = event.get("stream") or event.get("error") or ""
+                text = str(event.get("stream") or event.get("error") or "")
                 log.write(text.encode())
                 step = _LONG_STEP.match(text)
                 if step:
                     self.say(f"{build.image.id}: step {step[1]} of {step[2]}")
                 if "error" in event:
-                    raise _failed(build, event["error"], Path(log.name))
+                    raise _failed(build, text, Path(log.name))
+                made = event.get("aux", {}).get("ID", made)
         except DockerException as error:
             raise _failed(build, str(error), Path(log.name)) from error
+        return str(made)
 
 
 def _check_engine(settings: Settings) -> None:

@@ -147,8 +147,9 @@ class _Quiet(SimpleHTTPRequestHandler):
 def served(wheels: Sequence[Path]) -> Iterator[str]:
     """The address on loopback at which one page links these wheels, until the end."""
     with tempfile.TemporaryDirectory() as folder:
-        for wheel in wheels:
-            Path(folder, wheel.name).symlink_to(wheel.absolute())
+        # Two locks may pin the same package; one of the two equal wheels is enough.
+        for name, wheel in {wheel.name: wheel for wheel in wheels}.items():
+            Path(folder, name).symlink_to(wheel.absolute())
         server = _server(functools.partial(_Quiet, directory=folder))
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()

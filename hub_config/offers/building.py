@@ -69,6 +69,7 @@ class Build:
     image: Image
     tag: str
     parent: str
+    beneath: Build | None
     files: Mapping[str, File]
 
     @property
@@ -103,18 +104,18 @@ def plan_builds(images: Images, site: Site, ids: Iterable[str] | None = None) ->
     for id in images.ids if ids is None else ids:
         for image in images.lineage(id):
             if image.id not in plan:
-                parent = plan[image.parent].tag if image.parent else plan_debian(site)
-                plan[image.id] = _plan(image, parent, site)
+                plan[image.id] = _plan(image, plan[image.parent] if image.parent else None, site)
     return list(plan.values())
 
 
-def _plan(image: Image, parent: str, site: Site) -> Build:
+def _plan(image: Image, beneath: Build | None, site: Site) -> Build:
+    parent = beneath.tag if beneath else plan_debian(site)
     files = context_files(image, site)
     parts = [parent.encode(), (image.torch or "").encode(), _normal(site.authorities)]
     for name, file in sorted(files.items()):
         parts += [name.encode(), str(file.executable).encode(), file.content]
     tag = f"{REPOSITORY}/{image.id}:{image.version}-{_digest(parts)}"
-    return Build(image, tag, parent, files)
+    return Build(image, tag, parent, beneath, files)
 
 
 def context_files(image: Image, site: Site) -> dict[str, File]:

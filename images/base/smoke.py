@@ -15,13 +15,14 @@ import sys
 from pathlib import Path
 
 VENV = Path("/opt/venv")
+OWN = Path("/opt/radlab")
 
 
 def check(statement: bool, what: str) -> None:
     """Print what holds; stop the build where it does not."""
+    print(f"smoke: {what}{'' if statement else ': NO'}", flush=True)
     if not statement:
-        sys.exit(f"smoke: {what}: NO")
-    print(f"smoke: {what}")
+        sys.exit(1)
 
 
 def packages() -> None:
@@ -39,7 +40,8 @@ def packages() -> None:
 def person() -> None:
     """The student is nobody special and cannot become anybody else."""
     check((os.getuid(), os.getgid()) == (10001, 10001), "runs as student, 10001:10001")
-    check(not os.access(VENV, os.W_OK), "the student cannot write /opt/venv")
+    for folder in (VENV, OWN):
+        check(not os.access(folder, os.W_OK), f"the student cannot write {folder}")
     found = subprocess.run(
         ["find", "/", "-xdev", "-type", "f", "-perm", "/6000"], capture_output=True, text=True
     )
@@ -59,27 +61,28 @@ def languages() -> None:
 
 def jupyterlab() -> None:
     """JupyterLab has our extension, on both sides."""
-    package = VENV / "share/jupyter/labextensions/@radlab/session/package.json"
+    package = OWN / "share/jupyter/labextensions/@radlab/session/package.json"
     load = json.loads(package.read_text())["jupyterlab"]["_build"]["load"]
     check((package.parent / load).is_file(), "RadLab's JupyterLab extension is in place")
     for program in ("radlab-start", "jupyterhub-singleuser", "jupyter-lab", "tini"):
         check(shutil.which(program) is not None, f"{program} is on the path")
-    listed = subprocess.run(
-        [VENV / "bin/jupyter", "server", "extension", "list"], capture_output=True, text=True
-    )
-    check("radlab_session" in listed.stdout + listed.stderr, "radlab_session is enabled")
+    from jupyter_core.paths import jupyter_config_path
+    from jupyter_server.extension.config import ExtensionConfigManager
+
+    manager = ExtensionConfigManager(read_config_path=jupyter_config_path())
+    enabled = manager.get_jpserver_extensions()
+    check(enabled.get("radlab_session", False), "radlab_session is enabled")
+    check(not enabled.get("jupyter_lsp", False), "jupyter_lsp, which needs Node, is not")
 
 
 def main() -> None:
     """Check everything that a session needs."""
     print(f"smoke: Python {sys.version.split()[0]}")
     os.environ.setdefault("HOME", "/home/student")
-    os.environ["JUPYTER_RUNTIME_DIR"] = "/tmp/smoke"
     packages()
     person()
     languages()
     jupyterlab()
-    shutil.rmtree("/tmp/smoke", ignore_errors=True)
 
 
 main()

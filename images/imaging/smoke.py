@@ -23,14 +23,15 @@ PACKAGES = {
     "matplotlib": "matplotlib",
     "ipywidgets": "ipywidgets",
     "dicom_catalog": "radlab-dicom-catalog",
+    "radlab_session": "radlab-session",
 }
 
 
 def check(statement: bool, what: str) -> None:
     """Print what holds; stop the build where it does not."""
+    print(f"smoke: {what}{'' if statement else ': NO'}", flush=True)
     if not statement:
-        sys.exit(f"smoke: {what}: NO")
-    print(f"smoke: {what}")
+        sys.exit(1)
 
 
 def packages() -> None:

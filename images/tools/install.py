@@ -1,7 +1,7 @@
-"""Installs Python packages into /opt/venv from the wheels that the builder serves on loopback.
+"""Installs Python packages from the wheels that the builder serves on loopback.
 
-Usage: install.py WHEELS REQUIREMENTS...      pinned packages, each as its file says, no others
-       install.py WHEELS --source FOLDER...   RadLab's own packages, from their source
+Usage: install.py WHEELS REQUIREMENTS...      pinned packages, no others, into /opt/venv
+       install.py WHEELS --source FOLDER...   RadLab's own, from their source, into /opt/radlab/lib
 WHEELS is the address of a page that links the wheels. uv is one of them; it is unpacked beside
 the build and removed with it, as is everything else that only a build needs.
 """
@@ -16,6 +16,7 @@ import zipfile
 from pathlib import Path
 
 VENV = Path("/opt/venv")
+OWN = Path("/opt/radlab/lib")
 # What no student imports or runs: packages' own test suites and headers, the Hub's own pages (a
 # single-user server has none), and languages of dates that the platform does not speak.
 UNUSED = (
@@ -61,22 +62,30 @@ def remove_unused() -> None:
             path.unlink()
 
 
+def make_venv(uv: Path) -> None:
+    """Make /opt/venv where it is not there; it finds RadLab's own packages beside itself."""
+    if not VENV.exists():
+        subprocess.run([uv, "venv", "-q", "--python", "/usr/bin/python3", VENV], check=True)
+        (site_packages() / "radlab.pth").write_text(f"{OWN}\n")
+
+
 def main() -> None:
     """Install what the arguments name; stops the build where a wheel is missing."""
     wheels, *rest = sys.argv[1:]
     from_source = rest[0] == "--source"
+    wanted = rest[1:] if from_source else [part for path in rest for part in ("-r", path)]
     # uv hard-links from its cache where it can, so both lie on one file system.
     with tempfile.TemporaryDirectory(dir="/opt") as folder:
         uv = fetch_uv(wheels, Path(folder))
-        common = ["--no-cache", "--no-index", "--find-links", f"{wheels}/", "--no-deps"]
-        if not VENV.exists():
-            subprocess.run([uv, "venv", "-q", "--python", "/usr/bin/python3", VENV], check=True)
-        wanted = rest[1:] if from_source else [part for path in rest for part in ("-r", path)]
-        subprocess.run([uv, "pip", "install", "--python", VENV, *common, *wanted], check=True)
+        make_venv(uv)
+        command = [uv, "pip", "install", "--python", VENV, "--no-cache", "--no-index"]
+        command += ["--find-links", f"{wheels}/", "--no-deps"]
+        command += ["--target", OWN] if from_source else []
+        subprocess.run([*command, *wanted], check=True)
     remove_unused()
     # A container's own files cannot be written: what is not compiled now is compiled at each start.
     subprocess.run(
-        [VENV / "bin" / "python", "-m", "compileall", "-qq", "-j", "0", site_packages()],
+        [VENV / "bin" / "python", "-m", "compileall", "-qq", "-j", "0", site_packages(), OWN],
         check=False,
     )
 

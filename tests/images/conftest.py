@@ -46,6 +46,15 @@ class Lab:
         with urllib.request.urlopen(request, timeout=60) as answer:
             return str(answer.read().decode())
 
+    def post(self, path: str, body: dict[str, Any]) -> str:
+        request = urllib.request.Request(
+            f"{self.address}{path}",
+            data=json.dumps(body).encode(),
+            headers={"Authorization": f"token {TOKEN}", "Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            return str(answer.read().decode())
+
     def landing(self) -> str:
         """Where a browser that opens the server ends up."""
         with urllib.request.urlopen(f"{self.address}/?token={TOKEN}", timeout=60) as answer:

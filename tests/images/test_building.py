@@ -116,7 +116,10 @@ def test_settings_reach_pip(settings: Settings, tmp_path: Path) -> None:
 def test_wheels_are_served_on_loopback_while_the_build_runs(tmp_path: Path) -> None:
     wheel = tmp_path / "uv-1.0-py3-none-any.whl"
     wheel.write_bytes(b"wheel")
-    with image_wheels.served([wheel]) as first, image_wheels.served([wheel]) as second:
+    twin = tmp_path / "other" / wheel.name
+    twin.parent.mkdir()
+    twin.write_bytes(b"wheel")
+    with image_wheels.served([wheel, twin]) as first, image_wheels.served([wheel]) as second:
         assert first != second
         for address in (first, second):
             page = urllib.request.urlopen(f"{address}/").read().decode()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import subprocess
@@ -114,7 +115,8 @@ class FakeHub(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def fake_hub(docker_client: docker.DockerClient) -> Iterator[str]:
-    bridge = docker_client.networks.get("bridge").attrs["IPAM"]["Config"][0]["Gateway"]
+    subnet = docker_client.networks.get("bridge").attrs["IPAM"]["Config"][0]["Subnet"]
+    bridge = str(next(ipaddress.ip_network(subnet).hosts()))
     server = ThreadingHTTPServer((bridge, 0), FakeHub)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield f"http://{bridge}:{server.server_address[1]}/hub/api"
@@ -158,12 +160,11 @@ def test_jupyterlab_speaks_chinese_and_has_our_extension(start_lab) -> None:
     config = json.loads(page.split('id="jupyter-config-data"')[1].split(">", 1)[1].split("</")[0])
     assert "@radlab/session" in [found["name"] for found in config["federated_extensions"]]
     assert config["news"]["disabled"] is True
-    disabled = config["disabledExtensions"]
-    assert disabled["@jupyterlab/apputils-extension:announcements"] is True
+    assert "@jupyterlab/apputils-extension:announcements" in config["disabledExtensions"]
     settings = json.loads(lab.get("/lab/api/settings/@jupyterlab/translation-extension:plugin"))
     assert settings["schema"]["properties"]["locale"]["default"] == "zh_CN"
     pack = json.loads(lab.get("/lab/api/translations/zh_CN"))
-    assert pack["data"]["jupyterlab"]["File"] == ["文件"]
+    assert ["文件"] in pack["data"]["jupyterlab"].values()
 
 
 def test_a_session_starts_in_english_without_a_module(start_lab) -> None:
@@ -188,17 +189,18 @@ def test_a_full_home_still_starts_and_opens_the_module_read_only(
     found = json.loads(lab.get("/api/contents/modules/05_classification/1.0.0/lesson.ipynb"))
     assert (found["type"], found["writable"]) == ("notebook", False)
     assert "results.bin" in lab.get("/api/contents/home/student?content=1")
-    answer = lab.run("python", "-c", KERNEL)
-    assert answer.strip() == "2", "a kernel runs although nothing can be written to the home"
+    kernel = json.loads(lab.post("/api/kernels", {"name": "python3"}))["id"]
+    assert lab.run("python", "-c", ASK, f"/tmp/radlab/runtime/kernel-{kernel}.json") == "2\n"
 
 
-KERNEL = """
-from jupyter_client.manager import start_new_kernel
-manager, client = start_new_kernel()
-shown = []
-client.execute_interactive("print(1 + 1)", output_hook=lambda m: shown.append(m), timeout=120)
-print("".join(m["content"].get("text", "") for m in shown if m["msg_type"] == "stream"))
-manager.shutdown_kernel(now=True)
+ASK = """
+import sys
+from jupyter_client import BlockingKernelClient
+client = BlockingKernelClient(connection_file=sys.argv[1])
+client.load_connection_file()
+client.start_channels()
+client.wait_for_ready(timeout=120)
+client.execute_interactive("print(1 + 1)", timeout=120)
 """
 
 
