@@ -174,6 +174,8 @@ def certificate_(settings: Settings) -> Check:
 def plain_http(settings: Settings) -> Check:
     """Whether passwords cross a network in the clear."""
     name = "certificate"
+    if settings.certificate:
+        return fine(name, "HTTPS")
     if settings.listen in ("127.0.0.1", "::1", "localhost"):
         return fine(name, "plain HTTP, on loopback only")
     if settings.trusted_proxy:

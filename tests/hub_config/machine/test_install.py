@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 import yaml
 
 from hub_config.machine import install, ports
-from hub_config.machine.checks import Check, run_checks
+from hub_config.machine.checks import Check, plain_http, run_checks
 from hub_config.machine.install import NotReadyForUp, UpIsRunning, one_at_a_time, save_settings
 from hub_config.machine.ports import PortInUse
 from hub_config.settings import BadSetting, Settings, load_settings
@@ -104,9 +105,24 @@ def test_a_refusal_within_a_check_is_its_finding(settings: Settings) -> None:
     ]
 
 
-def test_the_proxys_lock_names_no_registry_and_proves_every_package() -> None:
-    import json
+@pytest.mark.parametrize(
+    ("setting", "value", "verdict"),
+    [
+        ("listen", "0.0.0.0", "warning"),
+        ("listen", "127.0.0.1", "ok"),
+        ("certificate", __file__, "ok"),
+        ("trusted_proxy", "192.0.2.9", "ok"),
+        ("plain_http_accepted", True, "ok"),
+    ],
+)
+def test_plain_http_warns_unless_something_stands_for_it(
+    settings: Settings, setting: str, value: object, verdict: str
+) -> None:
+    settings.set_trait(setting, value)
+    assert plain_http(settings).verdict == verdict
 
+
+def test_the_proxys_lock_names_no_registry_and_proves_every_package() -> None:
     lock = json.loads((Path(install.__file__).parent / "proxy" / "package-lock.json").read_text())
     packages = {name: one for name, one in lock["packages"].items() if name}
     assert len(packages) > 10
