@@ -62,6 +62,15 @@ class Platform:
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return radlab(*arguments)
 
+    def pid(self, name: str) -> int:
+        """The process of a service now, whoever supervises it."""
+        record = self.state / "run" / f"{name}.json"
+        if record.is_file():
+            return int(json.loads(record.read_text())["child"]["pid"])
+        unit = f"{SETTINGS['instance']}-{name}.service"
+        words = ["systemctl", "show", "--value", "-p", "MainPID", unit]
+        return int(subprocess.check_output(words, text=True))
+
     def json(self, *arguments: str) -> Any:
         done = radlab(*arguments, "--json")
         assert done.returncode == 0, done.stdout + done.stderr
