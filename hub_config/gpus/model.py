@@ -147,3 +147,10 @@ class Free:
     next_free_at: datetime | None
     largest_memory_mb: int
     simulated: bool
+
+
+def gpu_label(model: str, memory_mb: int) -> str:
+    """A GPU's model and memory; many models bear the memory in their name already."""
+    memory_gb = round(memory_mb / 1024)
+    told = f"{memory_gb}GB" in model.replace(" ", "")
+    return model if told else f"{model}, {memory_gb} GB"

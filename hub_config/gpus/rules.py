@@ -25,6 +25,7 @@ from hub_config.gpus.model import (
     Lease,
     LeaseRequest,
     Unusable,
+    gpu_label,
 )
 from hub_config.gpus.refusals import (
     AlreadyHeld,
@@ -63,6 +64,7 @@ __all__ = [
     "check_request",
     "choose",
     "end_of",
+    "gpu_label",
     "next_free",
     "pick",
     "resolve",

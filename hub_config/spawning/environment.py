@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from hub_config import clock
-from hub_config.gpus.rules import Lease
-from hub_config.spawning.rules import Order, gpu_label
+from hub_config.gpus.rules import Lease, gpu_label
+from hub_config.spawning.rules import Order
 
 _LOCALES = {"en": "en_US.UTF-8", "zh_CN": "zh_CN.UTF-8"}
 

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from hub_config.gpus.rules import DeviceRow, Free
+from hub_config.gpus.rules import DeviceRow, Free, gpu_label
 from hub_config.offers.images import Image, Images
 from hub_config.offers.modules import Module, Modules
-from hub_config.spawning.rules import gpu_label
 
 
 class Closed(StrEnum):

@@ -230,13 +230,6 @@ def internet_allowed(lease_group: str | None, policies: Mapping[str, bool]) -> b
     return any(policies.values())
 
 
-def gpu_label(model: str, memory_mb: int) -> str:
-    """A GPU's model and memory; many models bear the memory in their name already."""
-    memory_gb = round(memory_mb / MB_PER_GB)
-    told = f"{memory_gb}GB" in model.replace(" ", "")
-    return model if told else f"{model}, {memory_gb} GB"
-
-
 def home_slug(username: str) -> str:
     """The name of a user's home folder and volume, distinct for distinct users."""
     if re.fullmatch(r"[a-z0-9]{1,48}", username):

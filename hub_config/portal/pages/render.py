@@ -17,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from hub_config import clock
 from hub_config.errors import RadLabError
-from hub_config.gpus.model import Device
+from hub_config.gpus.rules import Device, gpu_label
 from hub_config.language import Gettext, translator
 from hub_config.portal import PREFIX
 from hub_config.portal.gate import Visit, language_of
@@ -48,7 +48,7 @@ def _short(uuid: str) -> str:
 
 
 def _gpu_name(device: Device) -> str:
-    return f"{device.model} · {_gigabytes(device.memory_mb)}"
+    return gpu_label(device.model, device.memory_mb)
 
 
 _environment = Environment(

@@ -247,3 +247,15 @@ def test_no_such_device_is_refused_with_those_that_exist(given_: str) -> None:
     with pytest.raises(rules.UnknownDevice) as refused:
         rules.resolve(given_, [a_row(1)])
     assert refused.value.allowed == ["GPU-0001"]
+
+
+@pytest.mark.parametrize(
+    ("model", "memory_mb", "label"),
+    [
+        ("NVIDIA L4", 23034, "NVIDIA L4, 22 GB"),
+        ("NVIDIA A100-SXM4-40GB", 40960, "NVIDIA A100-SXM4-40GB"),
+        ("Simulated GPU 24 GB", 24576, "Simulated GPU 24 GB"),
+    ],
+)
+def test_a_gpu_is_named_with_its_memory_once(model, memory_mb, label):
+    assert rules.gpu_label(model, memory_mb) == label

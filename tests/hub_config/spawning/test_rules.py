@@ -134,15 +134,3 @@ def test_a_slug_is_safe_as_a_folder_and_as_a_docker_volume(name):
     slug = rules.home_slug(name)
     assert set(slug) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
     assert 0 < len(slug) <= 48
-
-
-@pytest.mark.parametrize(
-    ("model", "memory_mb", "label"),
-    [
-        ("NVIDIA L4", 23034, "NVIDIA L4, 22 GB"),
-        ("NVIDIA A100-SXM4-40GB", 40960, "NVIDIA A100-SXM4-40GB"),
-        ("Simulated GPU 24 GB", 24576, "Simulated GPU 24 GB"),
-    ],
-)
-def test_a_gpu_is_named_with_its_memory_once(model, memory_mb, label):
-    assert rules.gpu_label(model, memory_mb) == label
