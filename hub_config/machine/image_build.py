@@ -351,9 +351,8 @@ def _check_engine(settings: Settings) -> None:
 
 
 def _pull(client: docker.DockerClient, reference: str) -> None:
-    repository, _, version = reference.partition(":")
     try:
-        client.images.pull(repository, tag=version or "latest")
+        client.images.pull(reference)
     except APIError as error:
         raise EngineUnready(
             "The engine could not pull {reference}: {reason}.",
