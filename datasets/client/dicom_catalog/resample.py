@@ -6,36 +6,36 @@ mean and shows no aliasing (see Foley and van Dam, *Computer Graphics*, on box f
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 from numpy.typing import NDArray
 
 FloatImage = NDArray[np.float32]
 
 
-@lru_cache(maxsize=64)
-def area_weights(given: int, wanted: int) -> FloatImage:
-    """Matrix (wanted, given) whose row k averages the input cells under output cell k."""
-    edges = np.linspace(0, given, wanted + 1)
-    cells = np.arange(given)
-    overlap = np.minimum(edges[1:, None], cells + 1) - np.maximum(edges[:-1, None], cells)
-    weights = np.clip(overlap, 0, None)
-    result: FloatImage = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
-    result.setflags(write=False)
-    return result
-
-
 def resize(image: FloatImage, rows: int, columns: int) -> FloatImage:
     """`image` (h, w) or (h, w, 3) as (rows, columns[, 3]) by area average."""
-    if image.shape[:2] == (rows, columns):
+    return _along(_along(image, rows, 0), columns, 1)
+
+
+def _along(image: FloatImage, wanted: int, axis: int) -> FloatImage:
+    """Means over `wanted` equal stretches of `axis`, by differences of a running sum.
+
+    No matrix product: it would start the threads of BLAS in each thread of a reader.
+    """
+    given = image.shape[axis]
+    if given == wanted:
         return image
-    down = area_weights(image.shape[0], rows)
-    across = area_weights(image.shape[1], columns)
-    if image.ndim == 2:
-        return np.asarray(down @ image @ across.T, dtype=np.float32)
-    planes = [down @ image[..., k] @ across.T for k in range(image.shape[2])]
-    return np.asarray(np.stack(planes, axis=-1), dtype=np.float32)
+    total = np.zeros([n + (k == axis) for k, n in enumerate(image.shape)])
+    np.cumsum(image, axis=axis, dtype=np.float64, out=_from(total, 1, axis))
+    edges = np.linspace(0, given, wanted + 1)
+    left = np.minimum(edges.astype(np.int64), given - 1)
+    part = (edges - left).reshape([-1 if k == axis else 1 for k in range(image.ndim)])
+    upto = np.take(total, left, axis) * (1 - part) + np.take(total, left + 1, axis) * part
+    return np.asarray(np.diff(upto, axis=axis) * (wanted / given), dtype=np.float32)
+
+
+def _from(array: NDArray[np.float64], start: int, axis: int) -> NDArray[np.float64]:
+    return array[(slice(None),) * axis + (slice(start, None),)]
 
 
 def shrink(image: FloatImage, size: int) -> FloatImage:

@@ -50,8 +50,8 @@ def draw_body(rng: np.random.Generator, seed: int) -> Body:
         half_depth=(102 if female else 108) + 6 * large + rng.normal(0, 4),
         wall=21 + 5 * max(large, -1) + abs(rng.normal(0, 4)),
         apex=-(138 if female else 147) - 4 * large + rng.normal(0, 5),
-        dome_right=102 + rng.normal(0, 8),
-        dome_left=113 + rng.normal(0, 8),
+        dome_right=94 + rng.normal(0, 8),
+        dome_left=104 + rng.normal(0, 8),
         heart=1.0 + rng.normal(0, 0.07) + 0.02 * large,
         heart_tilt=np.deg2rad(rng.uniform(28, 48)),
         aorta=15 + rng.normal(0, 1.8),
@@ -112,11 +112,17 @@ def _trunk(body: Body, x: Map, z: Map) -> Map:
     depth = 2 * body.half_depth * np.maximum(1 - across**2.6, 0) ** (1 / 2.0)
     # The line of the shoulders falls from the neck outwards; above it there is only the neck.
     top = -205 + 0.42 * np.maximum(np.abs(x) - 48, 0)
-    return depth * np.clip((z - top) / 70, 0, 1) ** 0.7 + _neck(x, z)
+    return depth * _ramp((z - top) / 95) + _neck(x, z)
 
 
 def _neck(x: Map, z: Map) -> Map:
-    return 105 * bulge(x / 58, np.clip((z + 150) / 60, 0, 1)) * np.clip((-z - 120) / 40, 0, 1)
+    return 105 * bulge(x / (60 + 0.2 * np.maximum(z + 190, 0)), 0 * z) * _ramp((-z - 100) / 70)
+
+
+def _ramp(t: Map) -> Map:
+    """0 below 0, 1 above 1, smooth between (Hermite)."""
+    t = np.clip(t, 0, 1)
+    return t * t * (3 - 2 * t)
 
 
 def _lung_interval(body: Body, x: Map, z: Map) -> Interval:
@@ -127,19 +133,20 @@ def _lung_interval(body: Body, x: Map, z: Map) -> Interval:
 
 
 def _mediastinum(body: Body, x: Map, z: Map) -> Interval:
-    upper = np.clip((-z - 20) / 100, 0, 1)
-    half = 27 + 6 * upper + 9 * np.clip((z - 30) / 80, 0, 1)
-    across = np.abs(x + 1) / half
-    return around(8.0, 1.1 * body.half_depth * np.maximum(1 - across**3.2, 0) ** (1 / 2.4))
+    # Great vessels above, gullet and aorta below; its edges are thin, so they fade on a film.
+    half = 27 + 9 * np.exp(-(((z + 80) / 45) ** 2)) + 6 * np.clip((z - 25) / 90, 0, 1)
+    lean = 3.0 * np.sin((z - 30) / 50)
+    across = (x - lean) / half
+    return around(14.0, 1.02 * body.half_depth * np.maximum(1 - across**2, 0) ** 0.95)
 
 
 def _heart(body: Body, x: Map, z: Map, yaw: float) -> Interval:
     deep = -32.0
-    left, low = x - 20 * body.heart - deep * yaw, z - 52
+    left, low = x - 17 * body.heart - deep * yaw, z - 57
     sin, cos = np.sin(body.heart_tilt), np.cos(body.heart_tilt)
     along, across = left * cos + low * sin, low * cos - left * sin
     size = body.heart
-    return around(deep, 46 * size * bulge(along / (70 * size), across / (50 * size), 2.2))
+    return around(deep, 46 * size * bulge(along / (72 * size), across / (52 * size), 2.1))
 
 
 def _great_vessels(body: Body, x: Map, z: Map, yaw: float) -> list[Interval]:
@@ -171,7 +178,7 @@ def _breasts(body: Body, x: Map, z: Map) -> Map:
         return np.zeros_like(x)
     total = np.zeros_like(x)
     for side in (-1, 1):
-        across = (x - side * 84) / 68
+        across = (x - side * 80) / 62
         down = (z - 66) / np.where(z > 66, 42, 80)
         total += body.breast * bulge(across, down, 2.2)
     return total

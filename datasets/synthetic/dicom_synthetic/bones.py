@@ -11,8 +11,8 @@ from dicom_synthetic.body import LUNG, WATER, Body, diaphragm_height, inner_dept
 from dicom_synthetic.splat import Points, tube
 
 Cloud = tuple[Points, Points]
-CORTEX = 0.034  # 1/mm above soft tissue
-SPONGE = 0.0075
+CORTEX = 0.029  # 1/mm above soft tissue
+SPONGE = 0.0060
 
 
 def join(clouds: list[Cloud]) -> Cloud:
@@ -22,8 +22,9 @@ def join(clouds: list[Cloud]) -> Cloud:
 
 def rib_curve(body: Body, number: int, side: int, points: int = 260) -> Points:
     """The axis (n, 3) of rib `number` (1 to 11) from spine to cartilage; side -1 is the right."""
-    start = body.apex + 2 + 21.5 * (number - 1) + 0.35 * number**1.5
-    drop = body.rib_drop * (24 + 11.0 * number**0.9)
+    own = np.random.default_rng([body.seed, 5, number]).normal(0, 1, 2)
+    start = body.apex + 2 + 21.5 * (number - 1) + 0.35 * number**1.5 + 1.2 * own[0]
+    drop = body.rib_drop * (24 + 11.0 * number**0.9) + 3.0 * own[1]
     end = np.pi * (0.86, 0.85, 0.84, 0.82, 0.80, 0.77, 0.73, 0.68, 0.62, 0.56, 0.48)[number - 1]
     angle = np.linspace(0.09 * np.pi, end, points)
     fall = np.sin(np.clip((angle - 0.1) / 2.55, 0, 1) * np.pi / 2) ** 1.25
@@ -104,27 +105,21 @@ def spine(body: Body) -> Cloud:
 
 
 def _vertebra(z: float, tall: float, half: float, back: float) -> Cloud:
-    t = np.linspace(-0.5, 0.5, 14)
-    waist = 1 - 0.10 * (1 - (2 * t) ** 2)
-    clouds = []
-    for k in range(len(t)):
-        ring = np.linspace(0, 2 * np.pi, 60, endpoint=False)
-        points = np.stack(
-            [
-                half * waist[k] * np.cos(ring),
-                back + 0.8 * half * waist[k] * np.sin(ring),
-                np.full(60, z + tall * t[k]),
-            ],
-            axis=1,
-        )
-        clouds.append((points, np.full(60, 2 * np.pi * half * tall / 14 / 60 * 0.9 * CORTEX)))
+    # A spiral of points on the wall of a drum with a waist: even cover without moire.
+    k = np.arange(900)
+    up, turn = (k + 0.5) / 900 - 0.5, k * np.pi * (3 - np.sqrt(5))
+    waist = half * (1 - 0.10 * (1 - (2 * up) ** 2))
+    wall = np.stack(
+        [waist * np.cos(turn), back + 0.8 * waist * np.sin(turn), z + tall * up], axis=1
+    )
+    clouds = [(wall, np.full(900, 1.8 * np.pi * half * tall / 900 * 0.9 * CORTEX))]
     disc = _disc(half, 0.8 * half)
     area = np.pi * 0.8 * half**2 / len(disc)
     for edge in (-0.5, 0.5):
         clouds.append((disc + [0, back, z + tall * edge], np.full(len(disc), area * CORTEX)))
-    for part in (-0.35, -0.12, 0.12, 0.35):
-        weight = area * tall / 4 * SPONGE
-        clouds.append((disc + [0, back, z + tall * part], np.full(len(disc), weight)))
+    inside = np.tile(disc, (5, 1))
+    inside[:, 2] = tall * ((np.arange(len(inside)) * 0.7548776662466927) % 1 - 0.5)
+    clouds.append((inside + [0, back, z], np.full(len(inside), area * tall / 5 * SPONGE)))
     t = np.linspace(0, 1, 14)
     for side in (-1, 1):
         arm = np.stack(
@@ -136,7 +131,7 @@ def _vertebra(z: float, tall: float, half: float, back: float) -> Cloud:
         )
         clouds.append(_rod(pedicle, 3.4, 1.3))
     process = np.stack([0 * t, back + 26 + 16 * t, z + 4 + 15 * t], axis=1)
-    clouds.append(_rod(process, 3.0, 1.2))
+    clouds.append(_rod(process, 2.6, 0.6))
     return join(clouds)
 
 
@@ -221,15 +216,21 @@ def airways(body: Body) -> Cloud:
     t = np.linspace(0, 1, 170)[:, None]
     carina = np.array([1.0, 8, -44])
     top = np.array([-1.0, 14, body.apex - 60])
-    lines = [(top + t * (carina - top), 8.4)]
+    lines = [(top + t * (carina - top), 9.2)]
     for side, slope in ((-1, 34), (1, 27)):
         end = carina + [side * (38 if side < 0 else 46), 6, slope]
-        lines.append((carina + t * (end - carina), 6.0))
-    clouds = []
-    for curve, radius in lines:
-        points, weights = _rod(curve, radius, 0.0, 1.0)
-        clouds.append((points, -weights * WATER * 0.95))
-    return join(clouds)
+        lines.append((carina + t * (end - carina), 6.6))
+    return join([_pipe(curve, radius) for curve, radius in lines])
+
+
+def _pipe(curve: Points, radius: float, samples: int = 24) -> Cloud:
+    # Points spread through a column of air, never twice at the same place of its cross-section.
+    step = np.linalg.norm(np.gradient(curve, axis=0), axis=1)
+    k = np.arange(len(curve) * samples)
+    reach, turn = radius * np.sqrt((k * 0.7548776662466927) % 1), k * np.pi * (3 - np.sqrt(5))
+    offset = np.stack([reach * np.cos(turn), reach * np.sin(turn), 0 * reach], axis=1)
+    weight = -np.pi * radius**2 * WATER * 0.95 * step / samples
+    return np.repeat(curve, samples, axis=0) + offset, np.repeat(weight, samples)
 
 
 def vessels(body: Body) -> Cloud:
@@ -238,11 +239,11 @@ def vessels(body: Body) -> Cloud:
     clouds = []
     for side in (-1, 1):
         hilum = np.array([side * 36.0, 4, 6.0 if side < 0 else -4.0])
-        count = 13
+        count = 17
         start = hilum + rng.normal(0, 1, (count, 3)) * [5, 9, 13]
         turn = np.linspace(-1.25, 1.45, count) + rng.normal(0, 0.12, count)
         ahead = np.stack([side * np.cos(turn), rng.normal(0, 0.45, count), np.sin(turn)], axis=1)
-        radius = 2.9 + 0.7 * np.sin(turn) + rng.normal(0, 0.3, count)
+        radius = 3.5 + 0.8 * np.sin(turn) + rng.normal(0, 0.4, count)
         clouds += _grow(rng, start, _unit(ahead), radius)
     points, weights = join(clouds)
     keep = _in_lung(body, points)
@@ -257,7 +258,8 @@ def _grow(rng: np.random.Generator, start: Points, ahead: Points, radius: Points
         for step in range(steps):
             ahead = _unit(ahead + rng.normal(0, 0.085, ahead.shape))
             place = place + ahead * stride
-            clouds.append(_slice(rng, place, radius * (1 - 0.25 * step / steps), stride))
+            thin = radius * (1 - 0.25 * step / steps)
+            clouds.append(_slice(rng, place, thin, stride, samples=16 if depth < 2 else 4))
         children = 2
         start = np.repeat(place, children, axis=0)
         spread = 0.50 if depth else 0.38
@@ -270,8 +272,9 @@ def _grow(rng: np.random.Generator, start: Points, ahead: Points, radius: Points
     return clouds
 
 
-def _slice(rng: np.random.Generator, place: Points, radius: Points, stride: float) -> Cloud:
-    samples = 5
+def _slice(
+    rng: np.random.Generator, place: Points, radius: Points, stride: float, samples: int
+) -> Cloud:
     offset = rng.normal(0, 0.5, (len(place), samples, 3)) * radius[:, None, None]
     weight = np.pi * radius**2 * stride * WATER * (1 - LUNG) / samples
     return (place[:, None] + offset).reshape(-1, 3), np.repeat(weight, samples)

@@ -20,7 +20,7 @@ NAME = "chest-film"
 SIZE = 256
 SPACING_MM = 1.4
 CLASSES = ("normal", "opacity")
-SMALLEST_MM = 13.0
+SMALLEST_MM = 30.0
 # How often each mimic is seen, whatever the finding.
 MIMICS = {"nipple": 0.30, "vessel": 0.35, "callus": 0.25, "granuloma": 0.25, "electrode": 0.22}
 

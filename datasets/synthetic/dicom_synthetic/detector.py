@@ -34,11 +34,11 @@ class Exposure:
 def draw_exposure(rng: np.random.Generator) -> Exposure:
     """An exposure as a department sees them: most right, a few noisy or flat."""
     return Exposure(
-        photons=float(np.exp(rng.normal(np.log(26000), 0.4))),
-        scatter=float(rng.uniform(0.18, 0.42)),
-        equalise=float(rng.uniform(0.28, 0.48)),
+        photons=float(np.exp(rng.normal(np.log(90000), 0.45))),
+        scatter=float(rng.uniform(0.15, 0.35)),
+        equalise=float(rng.uniform(0.42, 0.60)),
         sharpen=float(rng.uniform(0.1, 0.6)),
-        gamma=float(rng.uniform(0.85, 1.2)),
+        gamma=float(rng.uniform(1.0, 1.35)),
         black=float(rng.uniform(-0.04, 0.03)),
         white=float(rng.uniform(0.97, 1.05)),
     )
@@ -56,16 +56,21 @@ def expose(path: Points, exposure: Exposure, rng: np.random.Generator) -> Points
 
 def present(density: Points, exposure: Exposure) -> Points:
     """Grey from 0 (black, air) to 1 (white, bone), as a system stores it For Presentation."""
+    fine = ndimage.gaussian_filter(density, 1.8)
+    middle = fine - ndimage.gaussian_filter(density, 14, truncate=3)
     broad = ndimage.gaussian_filter(density, 26, truncate=3)
-    fine = ndimage.gaussian_filter(density, 1.6)
-    flat = density - exposure.equalise * broad + exposure.sharpen * (density - fine)
-    low, high = np.percentile(flat[flat > flat.min() + 0.3], [1.5, 99.3])
+    flat = density - exposure.equalise * broad + 0.5 * middle + exposure.sharpen * (density - fine)
+    body = flat[flat > flat.min() + 0.3]
+    low, high = np.percentile(body, [1.0, 99.9])
     grey = (flat - low) / (high - low)
     grey = (grey - exposure.black) / (exposure.white - exposure.black)
-    curve = 1 / (1 + np.exp(-5.2 * (grey - 0.5)))
-    ends = 1 / (1 + np.exp(2.6)), 1 / (1 + np.exp(-2.6))
-    curve = np.clip((curve - ends[0]) / (ends[1] - ends[0]), 0, 1)
-    return np.asarray(curve**exposure.gamma)
+    # The curve of a film: steep in the lungs, flat in the shoulder, where the mediastinum lies.
+    toe, shoulder = 1 / (1 + np.exp(_STEEP * _MIDDLE)), 1 / (1 + np.exp(-_STEEP * (1 - _MIDDLE)))
+    curve = 1 / (1 + np.exp(-_STEEP * (grey - _MIDDLE)))
+    return np.asarray(np.clip((curve - toe) / (shoulder - toe), 0, 1) ** exposure.gamma)
+
+
+_STEEP, _MIDDLE = 3.4, 0.47
 
 
 def stored(grey: Points, monochrome1: bool) -> NDArray[np.uint16]:

@@ -39,12 +39,12 @@ class Opacity:
 def draw_opacity(rng: np.random.Generator, places: Points, smallest: float) -> Opacity:
     """An opacity at one of `places` (n, 3), of at least `smallest` mm."""
     place = places[rng.integers(len(places))]
-    diameter = float(np.clip(rng.gamma(3.0, 3.4) + smallest, smallest, smallest + 20))
+    diameter = smallest + min(float(rng.gamma(2.0, 4.5)), 18.0)
     return Opacity(
         place=(float(place[0]), float(place[1]), float(place[2])),
         diameter_mm=round(diameter, 2),
-        density=round(float(rng.uniform(0.65, 1.0)), 3),
-        outline=tuple(rng.normal(0, 0.045, 8)),
+        density=round(float(rng.uniform(0.9, 1.05)), 3),
+        outline=tuple(rng.normal(0, 0.025, 8)),
         edge_mm=round(float(rng.uniform(0.8, 2.4)), 2),
     )
 
