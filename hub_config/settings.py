@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from traitlets import Bool, HasTraits, Int, TraitError, Unicode, validate
+from traitlets import Bool, Enum, HasTraits, Int, TraitError, Unicode, validate
 
 from hub_config.errors import BadInput, Unready, nearest
 
@@ -85,6 +85,12 @@ class Settings(HasTraits):
     pip_index_url = Unicode("", help="Python package index for image builds; empty: pip's default.")
     torch_index_url = Unicode(
         "", help="Package index that has torch for the CPU; empty: pip's own."
+    )
+    torch = Enum(
+        ["", "cpu", "cuda"],
+        "",
+        help="Build of torch in the images; empty: the catalog's word, and `cuda` where a GPU is "
+        "found or the package index has no build for the CPU.",
     )
     debian_mirror = Unicode("", help="Mirror of Debian's packages for images; empty: the host's.")
     warn_minutes = Int(

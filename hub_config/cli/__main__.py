@@ -31,9 +31,11 @@ class Radlab(click.Group):
     """All commands, each imported when it is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names of all commands, in the order of the help page."""
         return _names()
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of that name; None where there is none."""
         known = [m.name for m in pkgutil.iter_modules(commands.__path__)]
         if cmd_name not in known or cmd_name.startswith("_"):
             return None
@@ -41,6 +43,7 @@ class Radlab(click.Group):
         return found if isinstance(found, click.Command) else None
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """The command that was asked for, or a hint at the nearest."""
         if args and self.get_command(ctx, args[0]) is None:
             hint = nearest(args[0], _names())
             ctx.fail(f"there is no command '{args[0]}'.{hint} `./radlab --help` lists them.")

@@ -33,7 +33,7 @@ def benches(root: Path) -> dict[str, Path]:
 @click.argument("name")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def command(name: str, arguments: tuple[str, ...]) -> int:
-    """Measure a speed beside its peer: `start`. With --json: figures. `NAME --help`: its options."""
+    """Measure a speed beside its peer: `start`. `--json` gives figures, `--help` all options."""
     known = benches(checkout.root())
     if name not in known:
         raise UnknownBench(

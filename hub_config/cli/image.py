@@ -9,8 +9,8 @@ import sys
 import click
 
 from hub_config.machine.image_build import (
-    CHECKOUT,
     BuiltImage,
+    catalog,
     connected,
     ensure_images,
     has_image,
@@ -18,7 +18,6 @@ from hub_config.machine.image_build import (
 )
 from hub_config.machine.progress import Progress
 from hub_config.offers.building import plan_builds
-from hub_config.offers.images import load_images
 from hub_config.settings import load_settings
 
 
@@ -49,7 +48,7 @@ def list_images(as_json: bool) -> None:
     """List the images of the catalog, and whether each is built as the checkout now has it."""
     settings = load_settings()
     site = read_site(settings)
-    images = load_images(CHECKOUT / "images" / "catalog.yaml")
+    images = catalog(settings, site)
     rows = []
     with connected(settings) as client:
         for planned in plan_builds(images, site):

@@ -14,11 +14,10 @@ from hub_config.gpus.store import DeviceStore
 from hub_config.machine import apt, checkout
 from hub_config.machine.checks import BEFORE, Check, engine_, fine, services
 from hub_config.machine.engine import connect
-from hub_config.machine.image_build import has_image, read_site
+from hub_config.machine.image_build import catalog, has_image, read_site
 from hub_config.network.bridges import network_problems
 from hub_config.network.walls import inspect_walls, require_walls
 from hub_config.offers.building import plan_builds
-from hub_config.offers.images import load_images
 from hub_config.settings import Settings
 
 _NVIDIA_HOOKS = ("nvidia-container-runtime-hook", "nvidia-container-toolkit", "nvidia-ctk")
@@ -54,7 +53,8 @@ def keeper(settings: Settings) -> Check:
 def images(settings: Settings) -> Check:
     """The images of the checkout's catalog in the engine."""
     root = checkout.root()
-    planned = plan_builds(load_images(root / "images" / "catalog.yaml"), read_site(settings, root))
+    site = read_site(settings, root)
+    planned = plan_builds(catalog(settings, site), site)
     client = connect(settings)
     missing = [build.image.id for build in planned if not has_image(client, build.tag)]
     if missing:

@@ -24,6 +24,7 @@ from docker.errors import APIError, DockerException, ImageNotFound
 
 from hub_config.errors import Unready
 from hub_config.machine import image_debian, image_wheels
+from hub_config.machine.image_wheels import TorchForCuda
 from hub_config.offers.building import (
     DEBOOTSTRAP,
     Build,
@@ -88,12 +89,45 @@ def ensure_images(
 ) -> list[BuiltImage]:
     """Build the images that the engine lacks, and write the state's catalog with their names.
 
-    `images` is the checkout's catalog where it is not given, `ids` all of it; `again` builds all
+    `images` is `catalog`'s where it is not given, `ids` all of it; `again` builds all
     anew with Debian's present updates. `progress` gets one line a step.
     Raises EngineUnready, NoRoom, DebianUnavailable, WheelsUnavailable, TorchForCuda, BuildFailed.
     """
     site = read_site(settings, checkout)
-    images = load_images(site.catalog) if images is None else images
+
+    def build() -> list[BuiltImage]:
+        wanted = catalog(settings, site) if images is None else images
+        return _ensure(settings, site, wanted, progress, ids, again)
+
+    try:
+        return build()
+    except TorchForCuda as found:
+        if settings.torch:
+            raise
+        # A build for CUDA runs on processors too: a larger image is better than none.
+        progress(f"{found.message} It is taken, and `torch: cuda` kept in the settings.")
+        settings.torch = "cuda"
+        settings.save({"torch": "cuda"})
+        return build()
+
+
+def catalog(settings: Settings, site: Site) -> Images:
+    """The checkout's catalog, with the build of torch that the settings name."""
+    images = load_images(site.catalog)
+    if not settings.torch:
+        return images
+    chosen = {"torch": settings.torch}
+    return Images([image.model_copy(update=chosen) if image.torch else image for image in images])
+
+
+def _ensure(
+    settings: Settings,
+    site: Site,
+    images: Images,
+    progress: Say,
+    ids: Iterable[str] | None,
+    again: bool,
+) -> list[BuiltImage]:
     plan = plan_builds(images, site, ids)
     with connected(settings) as client:
         seconds: dict[str, float] = {}

@@ -101,10 +101,10 @@ def _refuse_cuda(metadata: dict[str, Any]) -> None:
             "is the build for CUDA: with NVIDIA's libraries it takes some 3 GB more.",
             given="torch: cpu",
             allowed=["torch: cpu", "torch: cuda"],
-            do="Either name a package index that has the CPU build, with "
-            "RADLAB_TORCH_INDEX_URL=ADDRESS or `torch_index_url` in settings.yaml; or put its "
-            "wheel in a folder and run `pip config set global.find-links FOLDER`; or write "
-            "`torch: cuda` in images/catalog.yaml, which runs without a GPU too.",
+            do="To have the CPU's, name a package index that has it, with "
+            "RADLAB_TORCH_INDEX_URL=ADDRESS or `torch_index_url` in settings.yaml, or put its "
+            "wheel in a folder and run `pip config set global.find-links FOLDER`. The build for "
+            "CUDA runs without a GPU too: `torch: cuda` in settings.yaml.",
             version=metadata.get("version"),
         )
 

@@ -141,6 +141,10 @@ def _prepare_state(settings: Settings, say: Say) -> None:
 
 
 def _images(settings: Settings, say: Say) -> None:
+    if not settings.torch and any(not device.simulated for device in find_devices(settings)):
+        say("a GPU is here: the images get torch for CUDA (setting `torch`)")
+        settings.torch = "cuda"
+        settings.save({"torch": "cuda"})
     ensure_images(settings, progress=say)
 
 

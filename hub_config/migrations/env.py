@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the migrations on the connection that `hub_config.db.migrate` hands over."""
+"""Alembic's entry: runs the migrations on the connection that `db.migrate` hands over."""
 
 from __future__ import annotations
 

@@ -11,11 +11,17 @@ import docker
 import pytest
 
 from hub_config.machine import image_build, image_debian, image_wheels
-from hub_config.machine.image_build import EngineUnready, NoRoom, connected, ensure_images
+from hub_config.machine.image_build import (
+    BuildFailed,
+    EngineUnready,
+    NoRoom,
+    connected,
+    ensure_images,
+)
 from hub_config.machine.image_wheels import TorchForCuda, WheelsUnavailable
 from hub_config.offers.building import Site, plan_builds
 from hub_config.offers.images import ImageNotBuilt, UnknownImage, load_images
-from hub_config.settings import Settings
+from hub_config.settings import Settings, load_settings
 
 ROOT = Path(__file__).parents[2]
 CATALOG = load_images(ROOT / "images" / "catalog.yaml")
@@ -94,6 +100,49 @@ def test_torch_for_cuda_stops_a_build_for_the_cpu() -> None:
     for way in ("RADLAB_TORCH_INDEX_URL", "find-links", "torch: cuda"):
         assert way in str(caught.value)
     image_wheels._refuse_cuda({"version": "2.13.0+cpu", "requires_dist": ["filelock", "sympy"]})
+
+
+def cuda_only(*_: object) -> None:
+    image_wheels._refuse_cuda({"version": "2.13.0", "requires_dist": ["nvidia-cudnn-cu13==9.2"]})
+
+
+@pytest.mark.engine
+def test_where_only_the_build_for_cuda_is_found_it_is_taken_and_kept(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted: list[str | None] = []
+
+    def build_nothing(builder: Any, missing: Any) -> dict[str, float]:
+        wanted.append(next(one.image.torch for one in missing if one.image.torch))
+        if wanted[-1] == "cpu":
+            cuda_only()
+        raise BuildFailed("as far as this test goes")
+
+    monkeypatch.setattr(image_build._Builder, "run", build_nothing)
+    said: list[str] = []
+    with pytest.raises(BuildFailed):
+        ensure_images(settings, progress=said.append, again=True)
+    assert wanted == ["cpu", "cuda"]
+    assert "`torch: cuda` kept in the settings" in said[0]
+    assert load_settings(settings.state).torch == "cuda"
+
+
+@pytest.mark.engine
+def test_a_site_that_insists_on_the_cpu_is_told_how_to_have_it(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.torch = "cpu"
+    monkeypatch.setattr(image_build._Builder, "run", cuda_only)
+    with pytest.raises(TorchForCuda):
+        ensure_images(settings, again=True)
+
+
+def test_the_setting_names_the_build_of_torch_for_every_image_that_has_one(
+    settings: Settings,
+) -> None:
+    settings.torch = "cuda"
+    chosen = image_build.catalog(settings, Site(ROOT, "debootstrap", b""))
+    assert {one.id: one.torch for one in chosen} == {"base": None, "imaging": "cuda"}
 
 
 def test_settings_reach_pip(settings: Settings, tmp_path: Path) -> None:
