@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,9 +48,10 @@ def _refusals() -> Iterator[None]:
     try:
         yield
     except ArchiveError as error:
-        kind = _KINDS.get(type(error), BadInput)
-        refused = type("DatasetRefused", (kind,), {"code": error.code})
-        raise refused("{reason}", reason=str(error)) from error
+        kind: type[RadLabError] = _KINDS.get(type(error), BadInput)
+        refused = kind("{reason}", reason=str(error))
+        refused.__dict__["code"] = error.code  # the archive's own, which says more than the kind's
+        raise refused from error
 
 
 def _store() -> Store:
@@ -61,7 +63,7 @@ def _store() -> Store:
 def _bar(label: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
     """A progress bar on standard error, with the time that is left; none with --json."""
     with click.progressbar(
-        length=1, label=label, show_pos=True, file=click.get_text_stream("stderr"), hidden=quiet
+        length=1, label=label, show_pos=True, file=sys.stderr, hidden=quiet
     ) as bar:
 
         def step(done: int, total: int) -> None:
@@ -78,7 +80,9 @@ def command() -> None:
 
 @command.command("generate")
 @click.argument("name", metavar="|".join(GENERATORS))
-@click.option("--patients", type=click.IntRange(1, 100_000), help="How many; the card says, if not.")
+@click.option(
+    "--patients", type=click.IntRange(1, 100_000), help="How many; the card says, if not."
+)
 @click.option("--seed", type=click.IntRange(0), help="Same seed, same bytes.")
 @click.option("--version", help="Version to publish, such as 1.1.0.")
 @click.option("--json", "as_json", is_flag=True, help="The result as JSON.")
@@ -164,7 +168,7 @@ def import_command(
 
 def _declaration(as_json: bool) -> bool:
     """Ask who sits at a terminal; a script says --declare-deidentified."""
-    terminal = click.get_text_stream("stdin").isatty()
+    terminal = sys.stdin.isatty()
     return bool(
         terminal
         and not as_json

@@ -162,7 +162,8 @@ def _dicom_key(path: Path, relative: str) -> Key:
         return Key(relative, str(head.get("SOPInstanceUID", "")), str(head.get("PatientID", "")))
     # As in `instance_from_bytes`: a broken file is one that is left out, whatever broke it.
     except Exception as error:
-        raise BadImage(f"its header cannot be read ({' '.join(str(error).split())[:120]})") from error
+        reason = " ".join(str(error).split())[:120]
+        raise BadImage(f"its header cannot be read ({reason})") from error
 
 
 class _Reader:
@@ -219,9 +220,7 @@ class _Reader:
         )
 
 
-def _patient_column(
-    table: LabelTable, options: Options, files: Sequence[Found]
-) -> str | None:
+def _patient_column(table: LabelTable, options: Options, files: Sequence[Found]) -> str | None:
     if options.patient_column:
         return table.column(options.patient_column)
     if all(file.kind == "dicom" for file in files) or options.image_is_patient:

@@ -15,7 +15,7 @@ import numpy as np
 import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.pixels.processing import convert_color_space
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from dicom_archive.errors import BadImage
 from dicom_synthetic.uids import derived_uid
@@ -28,7 +28,7 @@ IMPLEMENTATION_UID = derived_uid("radlab", "dicom_archive")
 
 @dataclass
 class Instance:
-    """A file ready to be written: `row` has the columns of `dicom_catalog.index` but path, split."""
+    """A file ready to be written: `row` has all columns of the index but path and split."""
 
     data: bytes
     row: dict[str, Any]
@@ -144,14 +144,12 @@ def _written(dataset: Dataset) -> bytes:
     meta.MediaStorageSOPClassUID = dataset.SOPClassUID
     meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.ImplementationClassUID = IMPLEMENTATION_UID
+    meta.ImplementationClassUID = UID(IMPLEMENTATION_UID)
     meta.ImplementationVersionName = "RADLAB"
     dataset.file_meta = meta
     buffer = io.BytesIO()
     pydicom.dcmwrite(buffer, dataset, enforce_file_format=True)
     return buffer.getvalue()
-
-
 
 
 def _pixel_place(data: bytes) -> dict[str, int]:
@@ -207,9 +205,7 @@ def _spacing(dataset: Dataset) -> dict[str, Any]:
     return {"row_spacing": None, "column_spacing": None, "spacing_source": None}
 
 
-def _window(
-    dataset: Dataset, pixels: np.ndarray, slope: float, intercept: float
-) -> dict[str, Any]:
+def _window(dataset: Dataset, pixels: np.ndarray, slope: float, intercept: float) -> dict[str, Any]:
     center, width = (_first(dataset.get(k)) for k in ("WindowCenter", "WindowWidth"))
     function = str(dataset.get("VOILUTFunction") or "LINEAR")
     if center is not None and width is not None and width > 0 and function in VOI_FUNCTIONS:

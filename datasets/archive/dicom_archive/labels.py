@@ -62,7 +62,9 @@ class LabelTable:
     def column(self, name: str) -> str:
         """`name` where there is such a column; BadLabels names the nearest."""
         if name not in self.columns:
-            raise BadLabels(str(unknown(NoSuchColumn, f"column of {self.name}", name, self.columns)))
+            raise BadLabels(
+                str(unknown(NoSuchColumn, f"column of {self.name}", name, self.columns))
+            )
         return name
 
     def match(self, keys: Sequence[Key], column: str | None) -> tuple[str, dict[str, int]]:
@@ -109,7 +111,7 @@ class LabelTable:
         return found
 
     def classes(self, rows: Sequence[int], target: str) -> list[str]:
-        """The values of the target column over `rows`, sorted; BadLabels where they are no classes."""
+        """Sorted values of the target over `rows`; BadLabels where they are no classes."""
         values = sorted({self.text(row, self.column(target)) for row in rows} - {""})
         if not 2 <= len(values) <= MOST_CLASSES:
             raise BadLabels(

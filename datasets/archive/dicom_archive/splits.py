@@ -39,7 +39,7 @@ def _dice(seed: int, patient: str) -> str:
 
 
 def leaks(rows: list[tuple[str, str]]) -> list[str]:
-    """Patients who are in more than one split, of rows (patient, split); empty where all is well."""
+    """Patients who are in more than one split, of rows (patient, split); empty if all is well."""
     seen: dict[str, set[str]] = {}
     for patient, split in rows:
         seen.setdefault(patient, set()).add(split)

@@ -73,9 +73,7 @@ class Store:
         plain, _, version = name.partition("@")
         known = self.versions(plain)
         if version and version not in known:
-            raise NotPublished(
-                f"{plain} has no version {version}. There is: {', '.join(known)}."
-            )
+            raise NotPublished(f"{plain} has no version {version}. There is: {', '.join(known)}.")
         return self.visible / plain / (version or known[-1])
 
     def published(self, name: str, version: str) -> Published | None:

@@ -131,7 +131,7 @@ class Dataset:
         wrong = [value for value in values.unique() if value not in numbers]
         if wrong:
             raise unknown(NoSuchLabel, f"class in '{column}'", wrong[0], classes)
-        return values.map(numbers).to_numpy(np.int64)
+        return np.array([numbers[value] for value in values], dtype=np.int64)
 
     def arrays(
         self,
@@ -172,7 +172,7 @@ class Dataset:
                 f"{len(self) - 1}.",
                 given=number,
             )
-        row = self._rows.iloc[number].to_dict()
+        row = {str(name): value for name, value in self._rows.iloc[number].items()}
         labels = {name: row[name] for name in self.label_columns}
         return Image(row, self.folder / row["path"], labels, self.target)
 

@@ -45,5 +45,7 @@ def text_table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """The same table for a terminal, columns padded to their widest text."""
     lines = [list(head), *([str(value) for value in row] for row in rows)]
     widths = [max(len(line[k]) for line in lines) for k in range(len(head))]
-    padded = ("  ".join(text.ljust(n) for text, n in zip(line, widths)) for line in lines)
+    padded = (
+        "  ".join(text.ljust(n) for text, n in zip(line, widths, strict=True)) for line in lines
+    )
     return "\n".join(line.rstrip() for line in padded)

@@ -54,7 +54,7 @@ def show(
     for image, place in zip(chosen, axes.flat, strict=False):
         draw(image, center, width, place)
     plt.close(figure)
-    return figure  # type: ignore[no-any-return]
+    return figure
 
 
 def look(dataset: Dataset, size: int = 480) -> Any:

@@ -5,6 +5,8 @@ Each function returns points (n, 3) in mm and weights (mm^3 times 1/mm) for `spl
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from dicom_synthetic.body import LUNG, WATER, Body, diaphragm_height, inner_depth, inner_width
@@ -116,10 +118,12 @@ def _vertebra(z: float, tall: float, half: float, back: float) -> Cloud:
     disc = _disc(half, 0.8 * half)
     area = np.pi * 0.8 * half**2 / len(disc)
     for edge in (-0.5, 0.5):
-        clouds.append((disc + [0, back, z + tall * edge], np.full(len(disc), area * CORTEX)))
+        clouds.append(
+            (disc + np.array([0, back, z + tall * edge]), np.full(len(disc), area * CORTEX))
+        )
     inside = np.tile(disc, (5, 1))
     inside[:, 2] = tall * ((np.arange(len(inside)) * 0.7548776662466927) % 1 - 0.5)
-    clouds.append((inside + [0, back, z], np.full(len(inside), area * tall / 5 * SPONGE)))
+    clouds.append((inside + np.array([0, back, z]), np.full(len(inside), area * tall / 5 * SPONGE)))
     t = np.linspace(0, 1, 14)
     for side in (-1, 1):
         arm = np.stack(
@@ -218,7 +222,7 @@ def airways(body: Body) -> Cloud:
     top = np.array([-1.0, 14, body.apex - 60])
     lines = [(top + t * (carina - top), 9.2)]
     for side, slope in ((-1, 34), (1, 27)):
-        end = carina + [side * (38 if side < 0 else 46), 6, slope]
+        end = carina + np.array([side * (38 if side < 0 else 46), 6, slope])
         lines.append((carina + t * (end - carina), 6.6))
     return join([_pipe(curve, radius) for curve, radius in lines])
 
@@ -263,9 +267,7 @@ def _grow(rng: np.random.Generator, start: Points, ahead: Points, radius: Points
         children = 2
         start = np.repeat(place, children, axis=0)
         spread = 0.50 if depth else 0.38
-        ahead = _unit(
-            np.repeat(ahead, children, axis=0) + rng.normal(0, spread, (len(start), 3))
-        )
+        ahead = _unit(np.repeat(ahead, children, axis=0) + rng.normal(0, spread, (len(start), 3)))
         radius = np.repeat(radius * 0.75, children) * rng.uniform(0.72, 1.05, len(start))
         alive = radius > 0.28
         start, ahead, radius = start[alive], ahead[alive], radius[alive]
@@ -289,7 +291,9 @@ def _in_lung(body: Body, points: Points) -> np.ndarray:
     return np.asarray(inside & (z < floor))
 
 
-def skeleton(body: Body) -> Cloud:
-    """All bones, and the airways, of which a ray sees as little as of a missing bone."""
-    parts = (ribs, clavicles, spine, scapulae, shoulders, sternum, airways)
+# The films of a patient follow one another, and their clouds are the same.
+@lru_cache(maxsize=1)
+def inner_parts(body: Body) -> Cloud:
+    """All that is drawn by points: bones, airways and lung vessels."""
+    parts = (ribs, clavicles, spine, scapulae, shoulders, sternum, airways, vessels)
     return join([part(body) for part in parts])

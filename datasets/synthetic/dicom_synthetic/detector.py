@@ -51,7 +51,7 @@ def expose(path: Points, exposure: Exposure, rng: np.random.Generator) -> Points
     signal = ndimage.gaussian_filter(primary + scatter, 0.45)
     # A normal deviate for the Poisson law: counts are above 100 wherever a chest is.
     noise = rng.standard_normal(path.shape) / np.sqrt(exposure.photons * signal + 1)
-    return -np.log(np.maximum(signal * (1 + noise), 1e-4))
+    return np.asarray(-np.log(np.maximum(signal * (1 + noise), 1e-4)))
 
 
 def present(density: Points, exposure: Exposure) -> Points:
@@ -76,4 +76,4 @@ _STEEP, _MIDDLE = 3.4, 0.47
 def stored(grey: Points, monochrome1: bool) -> NDArray[np.uint16]:
     """12-bit stored values; MONOCHROME1 stores white as 0."""
     shown = 1 - grey if monochrome1 else grey
-    return np.rint(np.clip(shown, 0, 1) * WHITE).astype(np.uint16)
+    return np.asarray(np.rint(np.clip(shown, 0, 1) * WHITE), dtype=np.uint16)

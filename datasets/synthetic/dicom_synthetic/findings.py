@@ -43,7 +43,7 @@ def draw_opacity(rng: np.random.Generator, places: Points, smallest: float) -> O
     return Opacity(
         place=(float(place[0]), float(place[1]), float(place[2])),
         diameter_mm=round(diameter, 2),
-        density=round(float(rng.uniform(0.9, 1.05)), 3),
+        density=round(float(rng.uniform(0.85, 1.05)), 3),
         outline=tuple(rng.normal(0, 0.025, 8)),
         edge_mm=round(float(rng.uniform(0.8, 2.4)), 2),
     )
@@ -141,9 +141,8 @@ def callus(body: Body, rng: np.random.Generator) -> Mark:
         down, right = line[:, None] - row, line[None, :] - column
         down = down - slope * np.sign(place[0]) * right
         scale = larger / view.spacing
-        return np.asarray(
-            strength * np.exp(-((right / (long / 2 * scale)) ** 2) - (down / (high / 2 * scale)) ** 2)
-        )
+        away = (right / (long / 2 * scale)) ** 2 + (down / (high / 2 * scale)) ** 2
+        return np.asarray(strength * np.exp(-away))
 
     return mark
 

@@ -33,9 +33,7 @@ class View:
 
     def magnification(self, y: Points | float) -> Points | float:
         """How much larger than life a structure at depth `y` is on the detector."""
-        return self.source_to_detector / (
-            self.source_to_detector - self.patient_to_detector - y
-        )
+        return self.source_to_detector / (self.source_to_detector - self.patient_to_detector - y)
 
     def on_detector(self, points: Points) -> tuple[Points, Points, Points]:
         """Row and column (pixels, float) of points (n, 3), and their magnification."""
