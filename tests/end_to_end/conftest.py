@@ -17,6 +17,7 @@ import pytest
 import yaml
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+sys.path.insert(0, str(Path(__file__).parent))  # for people.py
 ROOT = Path(__file__).parents[2]
 STATE = Path("/var/lib/radlab-test")
 OUTPUT = ROOT / "test-output" / "screenshots"
