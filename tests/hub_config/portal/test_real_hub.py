@@ -213,14 +213,14 @@ async def test_the_portals_scopes_suffice_to_see_and_stop_a_server(
     xsrf = sam.client.cookies.get("_xsrf", path="/hub/")
     started = await sam.client.post("/hub/api/users/sam/server", headers={"X-XSRFToken": xsrf})
     assert started.status_code in (201, 202), started.text
-    for _ in range(100):
+    for _ in range(400):
         active = await hub.users(active=True)
         if active and active[0].servers[0].state == "running":
             break
         await asyncio.sleep(0.2)
     assert [(user.name, user.groups) for user in active] == [("sam", {"radiology"})]
     assert active[0].servers[0].url == "/user/sam/"
-    for _ in range(100):
+    for _ in range(400):
         if await hub.stop("sam"):
             break
         await asyncio.sleep(0.2)
@@ -300,7 +300,7 @@ async def test_an_edit_of_groups_is_seen_in_seconds_and_stays_after_the_next_sig
     teaches = ["instructors", "oncology", "oncology:instructors"]
     assert sorted((await hub.user("tom")).groups) == teaches
 
-    until = time.monotonic() + BELIEVED_SECONDS + 1
+    until = time.monotonic() + BELIEVED_SECONDS + 5
     while await groups_seen(tom) != teaches:
         assert time.monotonic() < until, "the portal still believes in the old groups"
         await asyncio.sleep(0.5)
