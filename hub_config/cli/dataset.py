@@ -15,6 +15,7 @@ from dicom_archive.errors import (
     AlreadyPublished,
     ArchiveError,
     Damaged,
+    NoAccess,
     NoRoom,
     NotPublished,
     PublishingElsewhere,
@@ -38,6 +39,7 @@ _KINDS: dict[type[ArchiveError], type[RadLabError]] = {
     NotPublished: NotFound,
     PublishingElsewhere: Busy,
     NoRoom: Unready,
+    NoAccess: Unready,
     Damaged: Unready,
 }
 
@@ -184,12 +186,7 @@ def _declaration(as_json: bool) -> bool:
 @click.option("--json", "as_json", is_flag=True, help="The list as JSON.")
 def list_command(as_json: bool) -> None:
     """All datasets with their versions."""
-    catalog = Catalog(_visible())
-    found = [
-        _facts(catalog.root / name / version)
-        for name in catalog
-        for version in catalog.versions(name)
-    ]
+    found = _published()
     if as_json:
         click.echo(json.dumps(found, ensure_ascii=False))
     elif not found:
@@ -199,10 +196,13 @@ def list_command(as_json: bool) -> None:
         click.echo(text_table(head, [[one[key] for key in head] for one in found]))
 
 
-def _visible() -> Path:
-    folder = _store().visible
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+def _published() -> list[dict[str, Any]]:
+    root = _store().visible
+    if not root.is_dir():
+        return []
+    catalog = Catalog(root)
+    versions = [(name, version) for name in catalog for version in catalog.versions(name)]
+    return [_facts(root / name / version) for name, version in versions]
 
 
 def _facts(folder: Path) -> dict[str, Any]:
@@ -218,7 +218,7 @@ def show_command(name: str, as_json: bool) -> None:
     """Card, splits and origin of NAME or NAME@VERSION."""
     with _refusals():
         folder = _store().find(name)
-    dataset = Catalog(_visible())[f"{folder.parent.name}@{folder.name}"]
+    dataset = Catalog(folder.parents[1])[f"{folder.parent.name}@{folder.name}"]
     facts = _facts(folder)
     if as_json:
         facts |= {"title": dataset.card.title, "splits": dataset.splits, "target": dataset.target}

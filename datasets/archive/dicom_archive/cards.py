@@ -83,9 +83,8 @@ class Recipe(_Strict):
 
 
 class Budgets(_Strict):
-    """What the default size may cost on two cores; a test holds the generator to it."""
+    """What the default size may cost; a test holds the generator to it."""
 
-    seconds: int = Field(ge=1)
     megabytes: int = Field(ge=1)
 
 

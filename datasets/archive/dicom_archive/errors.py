@@ -11,12 +11,14 @@ ArchiveError
 ├── NotPublished       a name or version that does not exist
 ├── PublishingElsewhere  another process publishes this dataset now
 ├── NoRoom             the disk is full
+├── NoAccess           a folder that this user may not write
 └── Damaged            a published file is not as its manifest says
 """
 
 from __future__ import annotations
 
 import errno
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -88,6 +90,12 @@ class NoRoom(ArchiveError):
     code = "no_room"
 
 
+class NoAccess(ArchiveError):
+    """A folder that this user may not write."""
+
+    code = "no_access"
+
+
 class Damaged(ArchiveError):
     """A published file is not as its manifest says."""
 
@@ -95,14 +103,25 @@ class Damaged(ArchiveError):
 
 
 @contextmanager
-def saying_disk_full(folder: Path) -> Iterator[None]:
-    """Turn the system's errors for a full disk or quota into NoRoom."""
+def in_sentences(folder: Path) -> Iterator[None]:
+    """Turn what the system says of a full disk or a forbidden `folder` into refusals."""
     try:
         yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise NoRoom(
-                f"The disk of {folder} is full; nothing was published. Free some space there and "
-                "run the same command again."
-            ) from error
+    except PermissionError as error:
+        raise NoAccess(
+            f"{error.filename or folder} may not be written by this user; nothing was published. "
+            "Run the command as root."
+        ) from error
+    except (OSError, sqlite3.OperationalError) as error:
+        number = error.errno if isinstance(error, OSError) else None
+        if number in (errno.ENOSPC, errno.EDQUOT) or "disk is full" in str(error):
+            raise no_room(folder) from error
         raise
+
+
+def no_room(folder: Path) -> NoRoom:
+    """The refusal for a full disk."""
+    return NoRoom(
+        f"The disk of {folder} is full; nothing was published. Free some space there and run the "
+        "same command again."
+    )

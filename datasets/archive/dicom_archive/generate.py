@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -34,9 +35,12 @@ def generate(
     patients: int | None = None,
     seed: int | None = None,
     version: str | None = None,
+    processes: int | None = None,
     progress: Progress | None = None,
 ) -> Published:
     """Make and publish a sample dataset; the card says size, seed and version where not given.
+
+    As many `processes` as there are cores, unless given; the bytes do not depend on it.
 
     What is there already, with the size and the seed that were asked for, is left as it is.
     """
@@ -53,16 +57,29 @@ def generate(
         "patients": patients,
         "seed": seed,
     }
+    store.check_room(card.budgets.megabytes * patients / card.generate.patients)
     plans = draw_cohort(patients, seed)
     with store.staged(card.name, version) as staged:
-        workers = min(os.cpu_count() or 1, len(plans))
-        # spawn: a process that holds threads (a server, a notebook) must not be forked.
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            for done, one in enumerate(pool.map(_film, plans, chunksize=4), start=1):
-                staged.add(one)
-                if progress is not None:
-                    progress(done, len(plans))
+        films = _films(plans, processes or _sensible_processes(len(plans)))
+        for done, one in enumerate(films, start=1):
+            staged.add(one)
+            if progress is not None:
+                progress(done, len(plans))
         return staged.publish(card.published(version), origin, published, seed)
+
+
+def _sensible_processes(films: int) -> int:
+    # To start one costs as much as a dozen films.
+    return min(os.cpu_count() or 1, 1 + films // 16)
+
+
+def _films(plans: Sequence[Plan], processes: int) -> Iterator[Instance]:
+    if processes == 1:
+        yield from map(_film, plans)
+        return
+    # spawn: a process that holds threads (a server, a notebook) must not be forked.
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        yield from pool.map(_film, plans, chunksize=4)
 
 
 def _film(plan: Plan) -> Instance:

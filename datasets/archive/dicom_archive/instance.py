@@ -7,6 +7,7 @@ index can say at which byte they begin. What comes in another syntax is rewritte
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.pixels.processing import convert_color_space
+from pydicom.pixels.utils import pixel_array
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 from dicom_archive.errors import BadImage
@@ -85,8 +86,12 @@ def instance_from_dataset(dataset: Dataset) -> Instance:
 
 def _check(dataset: Dataset) -> None:
     for keyword in ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
-        if not str(dataset.get(keyword, "")):
+        uid = str(dataset.get(keyword, ""))
+        if not uid:
             raise BadImage(f"it has no {keyword}")
+        # Folders are named by UIDs: one that holds a slash would lead out of the version.
+        if len(uid) > 64 or not re.fullmatch(r"\d+(\.\d+)*", uid):
+            raise BadImage(f"its {keyword} is no UID")
     if not str(dataset.get("PatientID", "")):
         raise BadImage("it has no Patient ID, so no split by patient is possible")
     if "PixelData" not in dataset:
@@ -112,7 +117,8 @@ def _is_plain(dataset: Dataset) -> bool:
 
 
 def _stored(dataset: Dataset) -> np.ndarray:
-    return np.asarray(dataset.pixel_array)
+    # Of the whole module, because `Dataset.pixel_array` leaves uncompressed YBR as it is.
+    return np.asarray(pixel_array(dataset))
 
 
 def _make_plain(dataset: Dataset) -> np.ndarray:
@@ -122,9 +128,6 @@ def _make_plain(dataset: Dataset) -> np.ndarray:
     except (RuntimeError, NotImplementedError) as error:
         raise BadImage(f"its transfer syntax {syntax.name} cannot be decoded here") from error
     if pixels.ndim == 3:
-        photometric = str(dataset.PhotometricInterpretation)
-        if photometric.startswith("YBR") and not syntax.is_compressed:
-            pixels = convert_color_space(pixels, photometric, "RGB")
         dataset.PhotometricInterpretation = "RGB"
         dataset.PlanarConfiguration = 0
     for element in [e for e in dataset if e.tag > dataset["PixelData"].tag]:
@@ -191,7 +194,10 @@ def _row(dataset: Dataset, pixels: np.ndarray) -> dict[str, Any]:
 
 
 def _number(value: Any) -> int | None:
-    return None if value is None or str(value) == "" else int(value)
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return None  # Instance Number is a convenience; files that say "1A" are images all the same
 
 
 def _spacing(dataset: Dataset) -> dict[str, Any]:

@@ -52,7 +52,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         found["files"], found["root"]
         return found
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise Damaged(f"{path} is no manifest ({error}).") from error
+        raise Damaged(
+            f"{path} is no manifest ({error}). Remove {folder} and publish that version again."
+        ) from error
 
 
 def find_damage(folder: Path, progress: Progress | None = None) -> list[str]:

@@ -26,7 +26,8 @@ from dicom_archive.errors import (
     BadCard,
     NotPublished,
     PublishingElsewhere,
-    saying_disk_full,
+    in_sentences,
+    no_room,
 )
 from dicom_archive.instance import Instance
 from dicom_archive.manifest import MANIFEST_NAME, Origin, canonical, read_manifest, root_hash
@@ -56,6 +57,13 @@ class Store:
     def __init__(self, visible: Path, staging: Path) -> None:
         self.visible = visible
         self.staging = staging
+
+    def check_room(self, megabytes: float) -> None:
+        """NoRoom where the disk has less than that left, before any work is done."""
+        with in_sentences(self.staging):
+            self.staging.mkdir(parents=True, exist_ok=True)
+        if shutil.disk_usage(self.staging).free < megabytes * 1e6:
+            raise no_room(self.staging)
 
     def folder(self, name: str, version: str) -> Path:
         """Where this version lies, or would lie."""
@@ -90,9 +98,11 @@ class Store:
     def staged(self, name: str, version: str) -> Iterator[Staged]:
         """An empty version to fill; removed on every way out but `Staged.publish`."""
         final = self.folder(name, version)
-        with saying_disk_full(self.staging):
+        with in_sentences(self.staging):
             self.staging.mkdir(parents=True, exist_ok=True)
-            self.visible.mkdir(parents=True, exist_ok=True)
+            if not self.visible.is_dir():
+                self.visible.mkdir(parents=True)
+                os.chmod(self.visible, 0o755)  # students read it, whatever the umask
             with _only_one(self.staging, name):
                 for left in self.staging.glob(f"{name}@*"):
                     _remove(left)
@@ -182,7 +192,9 @@ class Staged:
             {**one.row, "split": splits[one.patient], "labels": one.labels}
             for one in sorted(self._instances, key=lambda one: str(one.row["path"]))
         ]
-        assert not leaks([(row["patient_id"], row["split"]) for row in rows])
+        leaking = leaks([(row["patient_id"], row["split"]) for row in rows])
+        if leaking:
+            raise BadCard(f"Patients in more than one split: {', '.join(leaking)}.")
         return rows
 
     def _write_index(self, rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:

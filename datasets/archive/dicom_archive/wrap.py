@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image, ImageOps
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
+from pydicom.sr.codedict import codes
 from pydicom.uid import (
     DigitalXRayImageStorageForPresentation,
     SecondaryCaptureImageStorage,
@@ -54,13 +55,28 @@ def wrap_picture(
     dataset.SeriesInstanceUID = derived_uid("series", *names, path)
     dataset.SOPInstanceUID = derived_uid("instance", *names, path, sha256(data).hexdigest())
     dataset.Modality = fields.modality
-    radiograph = fields.modality == "DX" and fields.pixel_spacing and fields.view
-    if radiograph and pixels.ndim == 2:
+    if pixels.ndim == 2 and _is_radiograph(fields):
         _as_digital_x_ray(dataset, fields)
     else:
         _as_secondary_capture(dataset, fields)
     _pixels(dataset, pixels, fields)
     return dataset
+
+
+def _is_radiograph(fields: Fields) -> bool:
+    known = fields.pixel_spacing and fields.view and (not fields.body_part or _region(fields))
+    return fields.modality == "DX" and bool(known)
+
+
+def _region(fields: Fields) -> list[Dataset]:
+    """The body part as a SNOMED code, empty where pydicom knows none."""
+    code = getattr(codes.SCT, fields.body_part.title().replace(" ", ""), None)
+    if code is None:
+        return []
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator = code.value, code.scheme_designator
+    item.CodeMeaning = code.meaning
+    return [item]
 
 
 def read_picture(data: bytes) -> np.ndarray:
@@ -109,7 +125,7 @@ def _as_digital_x_ray(dataset: Dataset, fields: Fields) -> None:
     dataset.ViewPosition = fields.view
     dataset.PatientOrientation = ORIENTATIONS[fields.view]
     dataset.ImageLaterality = fields.laterality
-    dataset.AnatomicRegionSequence = Sequence([])
+    dataset.AnatomicRegionSequence = Sequence(_region(fields))
     dataset.AcquisitionContextSequence = Sequence([])
     dataset.PositionerType = dataset.DetectorType = ""
     dataset.PixelIntensityRelationship = "LOG"

@@ -84,7 +84,7 @@ def _acquisition(dataset: Dataset, film: Film) -> None:
     dataset.PositionerType = "NONE"
     dataset.PatientOrientation = ["L", "F"]
     dataset.ImageLaterality = "U"
-    dataset.AnatomicRegionSequence = Sequence([_code("51185008", "SCT", "Chest")])
+    dataset.AnatomicRegionSequence = Sequence([_code("816094009", "SCT", "Chest")])
     view = _code("399348003", "SCT", "postero-anterior")
     view.ViewModifierCodeSequence = Sequence([])
     dataset.ViewCodeSequence = Sequence([view])
