@@ -221,9 +221,9 @@ def airways(body: Body) -> Cloud:
     carina = np.array([1.0, 8, -44])
     top = np.array([-1.0, 14, body.apex - 60])
     lines = [(top + t * (carina - top), 9.2)]
-    for side, slope in ((-1, 34), (1, 27)):
-        end = carina + np.array([side * (38 if side < 0 else 46), 6, slope])
-        lines.append((carina + t * (end - carina), 6.6))
+    for side, slope in ((-1, 22), (1, 17)):
+        end = carina + np.array([side * (25 if side < 0 else 29), 4, slope])
+        lines.append((carina + t * (end - carina), 6.0))
     return join([_pipe(curve, radius) for curve, radius in lines])
 
 
