@@ -469,6 +469,16 @@ def test_what_cannot_be_is_refused_with_a_sentence_and_changes_nothing(platform:
     assert (platform.json("gpu", "list"), platform.json("invite", "list")) == before
 
 
+def test_a_start_is_measured_beside_plain_dockerspawner(platform: Any) -> None:
+    done = platform.run("bench", "start", "--cold", "1", "--warm", "1", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    told = json.loads(done.stdout)
+    assert set(told["arms"]) == {"radlab", "plain"}
+    for row in ("cold", "warm"):
+        assert all(told["figures"][row][arm]["median_s"] > 0 for arm in told["arms"])
+        assert told["ratios"][row]["plain"] > 0
+
+
 def test_down_stops_everything_and_keeps_all_data(
     platform: Any, engine_client: docker.DockerClient
 ) -> None:

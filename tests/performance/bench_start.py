@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -36,6 +36,7 @@ from hub_config.invites.store import open_store
 from hub_config.offers.images import load_images
 from hub_config.settings import Settings, load_settings
 
+NAME = "bench"
 PLAIN_CONFIG = """
 import os
 c.JupyterHub.authenticator_class = "dummy"
@@ -124,25 +125,46 @@ def radlab_student(settings: Settings) -> Student:
     with suppress(GroupExists):
         GroupStore(database).create("bench", title="Measurements", by="bench")
     store = open_store(settings, database)
-    name = f"bench{uuid.uuid4().hex[:8]}"
+    store.close(NAME)  # of a run that was cut off; a code bound to the name opens it again
     expires = clock.now() + timedelta(hours=1)
-    issued = store.create(role="student", group="bench", by="bench", expires=expires, user=name)
-    student = Student(f"http://{settings.hub_address}:{settings.port}", name)
+    issued = store.create(role="student", group="bench", by="bench", expires_at=expires, user=NAME)
+    student = Student(local_address(settings), NAME)
     password = uuid.uuid4().hex
-    fields = {"code": issued.code, "notice": "accepted", "username": name}
+    fields = {"code": issued.code, "notice": "accepted", "username": NAME}
     student.send("/hub/signup", fields | {"password": password, "password_again": password})
     return student
 
 
-def forget(settings: Settings, name: str) -> None:
-    """Close the account that the measurement made."""
-    open_store(settings, open_database(settings.radlab_database_url)).close_account(name)
+def local_address(settings: Settings) -> str:
+    """The public port as this machine reaches it."""
+    host = settings.hub_address if settings.listen in ("0.0.0.0", "::") else settings.listen
+    return f"{'https' if settings.certificate else 'http'}://{host}:{settings.port}"
+
+
+def forget(settings: Settings) -> None:
+    """Close the account that the measurement made; its group and home stay for the next one."""
+    open_store(settings, open_database(settings.radlab_database_url)).close(NAME)
 
 
 def drop_page_cache() -> None:
     """What a reboot does to files that were read: nothing of them is in memory any more."""
     os.sync()
     Path("/proc/sys/vm/drop_caches").write_text("3")
+
+
+def take_turns(
+    arms: dict[str, tuple[Student, dict[str, str] | None]],
+    turns: int,
+    seconds: dict[str, list[float]],
+    before: Callable[[], None] = lambda: None,
+) -> None:
+    """Start and stop each arm `turns` times; each goes first in every other turn."""
+    for turn in range(turns):
+        for arm in sorted(arms, reverse=turn % 2 == 1):
+            student, fields = arms[arm]
+            before()
+            seconds[arm].append(student.start(fields))
+            student.stop()
 
 
 def main() -> int:
@@ -161,21 +183,14 @@ def main() -> int:
     with plain_hub(settings, image.tag) as address:
         plain = Student(address, "plain")
         plain.send("/hub/login", {"username": "plain", "password": "plain"})
-        ours = radlab_student(settings)
-        turns = [("cold", n) for n in range(asked.cold)] + [("warm", n) for n in range(asked.warm)]
-        arms = {
-            "radlab": (ours, {"start": f"image/{asked.image}/0", "language": "en"}),
-            "plain": (plain, {}),
-        }
-        for row, turn in turns:
-            # Each arm goes first in every other turn.
-            for arm in sorted(arms, reverse=turn % 2 == 1):
-                student, fields = arms[arm]
-                if row == "cold":
-                    drop_page_cache()
-                rows[row][arm].append(student.start(fields))
-                student.stop()
-        forget(settings, ours.name)
+        try:
+            ours = radlab_student(settings)
+            chosen = {"start": f"image/{asked.image}/0", "language": "en"}
+            arms = {"radlab": (ours, chosen), "plain": (plain, None)}
+            take_turns(arms, asked.cold, rows["cold"], before=drop_page_cache)
+            take_turns(arms, asked.warm, rows["warm"])
+        finally:
+            forget(settings)
     told = {
         "radlab": f"this platform, hardened container of {image.tag}",
         "plain": f"JupyterHub with DockerSpawner, container of {image.tag}",
