@@ -107,11 +107,6 @@ class Ledger:
         with reading(self.engine) as session:
             return active_leases(session)
 
-    def of_user(self, username: str) -> list[Lease]:
-        """The leases that `username` holds now, oldest first."""
-        with reading(self.engine) as session:
-            return active_leases(session, LeaseTable.username == username)
-
     def due(self, now: datetime) -> list[Lease]:
         """The leases whose time is up and that are not released yet."""
         with reading(self.engine) as session:

@@ -12,6 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+# What a lease's container is known by in Docker; homes bear the first and the last as well.
+INSTANCE_LABEL = "radlab.instance"
+LEASE_LABEL = "radlab.lease"
+USER_LABEL = "radlab.user"
+
 
 class Ended(StrEnum):
     """Why a lease was released."""
@@ -147,6 +152,11 @@ class Free:
     next_free_at: datetime | None
     largest_memory_mb: int
     simulated: bool
+
+
+def container_name(instance: str, lease_id: str) -> str:
+    """The name of a lease's container: Docker lets it exist once, so a lease has one at most."""
+    return f"{instance}-{lease_id}"
 
 
 def gpu_label(model: str, memory_mb: int) -> str:

@@ -17,7 +17,10 @@ from datetime import datetime, timedelta
 from hub_config.gpus import refusals
 from hub_config.gpus.model import (
     ENDED_TEXT,
+    INSTANCE_LABEL,
+    LEASE_LABEL,
     UNUSABLE_TEXT,
+    USER_LABEL,
     Device,
     DeviceRow,
     Ended,
@@ -25,6 +28,7 @@ from hub_config.gpus.model import (
     Lease,
     LeaseRequest,
     Unusable,
+    container_name,
     gpu_label,
 )
 from hub_config.gpus.refusals import (
@@ -43,7 +47,10 @@ from hub_config.gpus.refusals import (
 # This module is the door to the slice's words and refusals; callers need no other.
 __all__ = [
     "ENDED_TEXT",
+    "INSTANCE_LABEL",
+    "LEASE_LABEL",
     "UNUSABLE_TEXT",
+    "USER_LABEL",
     "AlreadyHeld",
     "AmbiguousDevice",
     "BadLeaseRequest",
@@ -63,6 +70,7 @@ __all__ = [
     "Unusable",
     "check_request",
     "choose",
+    "container_name",
     "end_of",
     "gpu_label",
     "next_free",

@@ -9,11 +9,12 @@ from docker import DockerClient
 from docker.errors import DockerException, NotFound
 
 from hub_config.errors import Unready
+from hub_config.gpus.rules import INSTANCE_LABEL, LEASE_LABEL
 from hub_config.keeper.rules import Standing
 from hub_config.settings import Settings
 
-LEASE_LABEL = "radlab.lease"
-INSTANCE_LABEL = "radlab.instance"
+# A paused container still holds its GPUs and may go on.
+RUNNING = {"running", "paused", "restarting"}
 
 
 class EngineSilent(Unready):
@@ -29,7 +30,7 @@ class Containers(Protocol):
         """Every container of this RadLab, stopped ones too; EngineSilent where unknown."""
 
     def remove(self, container_id: str) -> None:
-        """Stop and remove it; done as well where it is gone already."""
+        """Stop and remove it, or find it gone; EngineSilent unless the engine said that it is."""
 
 
 class EngineContainers:
@@ -47,7 +48,12 @@ class EngineContainers:
         except (DockerException, requests.RequestException) as error:
             raise self._silent(error) from error
         return [
-            Standing(one["Id"], one["Names"][0].lstrip("/"), one["Labels"][LEASE_LABEL])
+            Standing(
+                id=one["Id"],
+                name=one["Names"][0].lstrip("/"),
+                lease_id=one["Labels"][LEASE_LABEL],
+                running=one["State"] in RUNNING,
+            )
             for one in found
             if one.get("Names")
         ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 
 from hub_config import clock
@@ -18,7 +19,7 @@ from hub_config.gpus.ledger import Ledger
 from hub_config.gpus.rules import Ended, UnknownLease
 from hub_config.gpus.store import DeviceStore
 from hub_config.keeper.engine import Containers
-from hub_config.keeper.rules import Standing, compare
+from hub_config.keeper.rules import Overstay, Standing, compare, still_since
 from hub_config.network.walls import build_walls, report
 from hub_config.settings import Settings
 
@@ -40,6 +41,7 @@ class Keeper:
         self.containers = containers
         self._stopping = threading.Event()
         self._said: dict[str, str] = {}
+        self._still: dict[str, datetime] = {}
 
     def run(self) -> None:
         """Make the rounds until `stop`; afterwards nobody vouches for the walls any more."""
@@ -76,12 +78,16 @@ class Keeper:
             log.warning("mended: %s", problem)
 
     def reconcile(self) -> None:
-        """Release leases whose container is gone; remove containers whose lease is over."""
+        """Release leases whose container is gone; remove containers that must not stand."""
         leases = self.ledger.active()  # before the containers; `compare` says why
         standing = self.containers.all()
-        found = compare(self.settings.instance, leases, standing, clock.now())
+        now = clock.now()
+        self._still = still_since(self._still, standing, now)
+        found = compare(self.settings.instance, leases, standing, self._still, now)
         for lease_id in found.lost:
             self._each(f"lease {lease_id}", partial(self._release, lease_id))
+        for overstay in found.overstays:
+            self._each(f"lease {overstay.container.lease_id}", partial(self._end, overstay))
         for stray in found.strays:
             self._each(f"container {stray.name}", partial(self._remove, stray))
 
@@ -92,6 +98,13 @@ class Keeper:
     def _release(self, lease_id: str) -> None:
         self.ledger.release(lease_id, Ended.CONTAINER_GONE, clock.now())
         log.warning("lease %s released: its container is gone", lease_id)
+
+    def _end(self, overstay: Overstay) -> None:
+        """Remove the container, and release its lease only once that has succeeded."""
+        container, why = overstay.container, overstay.why
+        self.containers.remove(container.id)
+        self.ledger.release(container.lease_id, why, clock.now())
+        log.warning("container %s removed, its lease released: %s", container.name, why)
 
     def _remove(self, stray: Standing) -> None:
         try:

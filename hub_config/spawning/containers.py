@@ -20,6 +20,8 @@ from hub_config.spawning.hardening import STOP_SECONDS, Container, create_argume
 from hub_config.spawning.rules import EngineTrouble, ImageMissing, LabEnded
 
 _GONE_SECONDS = 20.0
+_LOGGED_LINES = 20
+_LOGGED_CHARACTERS = 200
 
 
 @dataclass(frozen=True)
@@ -83,12 +85,18 @@ def require_running(found: Found | None) -> str:
 
 
 def last_words(client: APIClient, name: str) -> str:
-    """The last lines that the container wrote, for the Hub's log; empty where it is gone."""
+    """The last lines that the container wrote, for the Hub's log; empty where it is gone.
+
+    A student decides what they say, so each is quoted, as `repr` does, and cut: none of them can
+    pass for a line of the log, or speak to the terminal of whoever reads it.
+    """
     with said_clearly():
         try:
-            return bytes(client.logs(name, tail=20)).decode(errors="replace").strip()
+            words = bytes(client.logs(name, tail=_LOGGED_LINES)).decode(errors="replace")
         except NotFound:
             return ""
+    lines = words.strip().splitlines()[-_LOGGED_LINES:]
+    return "\n".join(repr(line[:_LOGGED_CHARACTERS])[:_LOGGED_CHARACTERS] for line in lines)
 
 
 def stop(client: APIClient, name: str, seconds: int = STOP_SECONDS) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from docker import APIClient
 
+from hub_config.gpus.rules import INSTANCE_LABEL, USER_LABEL
 from hub_config.settings import Settings
 from hub_config.spawning.rules import HomeTrouble, home_slug, volume_name
 
@@ -37,7 +38,7 @@ def volume_arguments(settings: Settings, username: str) -> dict[str, Any]:
         "name": volume_name(settings.instance, username),
         "driver": "local",
         "driver_opts": {"type": "none", "o": "bind", "device": str(folder)},
-        "labels": {"radlab.instance": settings.instance, "radlab.user": username},
+        "labels": {INSTANCE_LABEL: settings.instance, USER_LABEL: username},
     }
 
 

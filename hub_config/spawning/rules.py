@@ -238,11 +238,6 @@ def home_slug(username: str) -> str:
     return f"{kept}-{hashlib.sha256(username.encode()).hexdigest()[:12]}"
 
 
-def container_name(instance: str, lease_id: str) -> str:
-    """The container's name: the lease's id, so that Docker itself refuses a second."""
-    return f"{instance}-{lease_id}"
-
-
 def volume_name(instance: str, username: str) -> str:
     """The name of the Docker volume over a user's home folder."""
     return f"{instance}-home-{home_slug(username)}"

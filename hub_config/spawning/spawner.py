@@ -24,7 +24,14 @@ from traitlets import Dict, Unicode, default
 
 from hub_config import clock
 from hub_config.errors import RadLabError
-from hub_config.gpus.rules import AlreadyHeld, Ended
+from hub_config.gpus.rules import (
+    INSTANCE_LABEL,
+    LEASE_LABEL,
+    USER_LABEL,
+    AlreadyHeld,
+    Ended,
+    container_name,
+)
 from hub_config.network.rules import network_dns, network_name
 from hub_config.settings import Settings, load_settings
 from hub_config.spawning import containers, rules
@@ -149,7 +156,7 @@ class LeaseSpawner(DockerSpawner):  # type: ignore[misc]
         except AlreadyHeld as held:
             # The Hub knows of no server of theirs: this is left from a start that it forgot.
             self.log.warning("Ending the forgotten lease %s", held.lease.id)
-            name = rules.container_name(self.settings.instance, held.lease.id)
+            name = container_name(self.settings.instance, held.lease.id)
             await self._engine(containers.remove, name)
             await asyncio.to_thread(self.stores.release, held.lease.id, Ended.CONTAINER_GONE)
             return await asyncio.to_thread(ask)
@@ -158,7 +165,7 @@ class LeaseSpawner(DockerSpawner):  # type: ignore[misc]
         lease = granted.lease
         self.image = order.image.tag
         self.network_name = network_name(self.settings, granted.internet)
-        self.object_name = rules.container_name(self.settings.instance, lease.id)
+        self.object_name = container_name(self.settings.instance, lease.id)
         self.lease_id = lease.id
         self.session = session_facts(order, lease)
         self.mem_limit, self.cpu_limit = order.memory_mb * _MB, order.cpus
@@ -171,6 +178,8 @@ class LeaseSpawner(DockerSpawner):  # type: ignore[misc]
         self.step = Step.CONTAINER
         container = await self._container(order, granted, home)
         self.object_id = await self._engine(containers.create, container)
+        # A slow engine may have taken longer than a lease waits: nobody holds these GPUs then.
+        await asyncio.to_thread(self.stores.require_active, granted.lease.id)
         await self._engine(containers.start, self.object_name)
         lease = await asyncio.to_thread(self.stores.started, granted.lease.id, self.object_id)
         self.session = {**self.session, "ends_at": clock.to_iso(lease.ends_at)}
@@ -203,9 +212,9 @@ class LeaseSpawner(DockerSpawner):  # type: ignore[misc]
                 **session_environment(order, lease, ends_at, warn),
             },
             labels={
-                "radlab.instance": settings.instance,
-                "radlab.lease": lease.id,
-                "radlab.user": self.user.name,
+                INSTANCE_LABEL: settings.instance,
+                LEASE_LABEL: lease.id,
+                USER_LABEL: self.user.name,
             },
             network=self.network_name,
             dns=network_dns(settings, granted.internet),

@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 from hub_config import clock
 from hub_config.db import open_database
 from hub_config.gpus.ledger import Ledger
+from hub_config.gpus.refusals import lease_over
 from hub_config.gpus.rules import Ended, Lease
 from hub_config.gpus.store import DeviceStore
 from hub_config.groups.rules import class_groups
@@ -100,6 +101,12 @@ class Stores:
         own = {name: policies[name] for name in groups}
         lender = lease.group if lease.devices else None
         return Granted(lease, rules.internet_allowed(lender, own))
+
+    def require_active(self, lease_id: str) -> None:
+        """Raise LeaseOver where the lease was released: nothing may start under it."""
+        lease = self.ledger.get(lease_id)
+        if not lease.active:
+            raise lease_over(lease)
 
     def started(self, lease_id: str, container_id: str) -> Lease:
         """Note that the lease's container runs."""

@@ -53,7 +53,7 @@ class Crowd:
     def kill_one(self, username: str) -> None:
         """SIGKILL, whatever it is doing, then what a reconciler does when a container is gone."""
         kill(self.running.pop(username))
-        for lease in self.ledger.of_user(username):
+        for lease in [each for each in self.ledger.active() if each.username == username]:
             for uuid in lease.device_uuids:
                 (self.folder / uuid).unlink(missing_ok=True)
             self.ledger.release(lease.id, Ended.CONTAINER_GONE, clock.now())

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine
 
 from hub_config import clock
 from hub_config.gpus.ledger import Ledger
-from hub_config.gpus.rules import Ended, Lease, LeaseRequest
+from hub_config.gpus.rules import Ended, Lease, LeaseRequest, container_name
 from hub_config.gpus.store import DeviceStore
 from hub_config.keeper.engine import EngineSilent
 from hub_config.keeper.loop import Keeper
-from hub_config.keeper.rules import Standing, container_name
+from hub_config.keeper.rules import BELL_TAKES, STILL_TAKES, Standing
 from hub_config.settings import Settings
 
 
@@ -36,6 +37,7 @@ class FakeContainers:
         if container_id in self.stubborn:
             raise EngineSilent("The Docker Engine does not answer.")
         self.removed.append(container_id)
+        self.standing = [each for each in self.standing if each.id != container_id]
 
 
 def lease_for(ledger: Ledger, name: str, started: bool = True) -> Lease:
@@ -45,8 +47,9 @@ def lease_for(ledger: Ledger, name: str, started: bool = True) -> Lease:
     return ledger.started(lease.id, f"c-{name}", then) if started else lease
 
 
-def container_of(lease: Lease) -> Standing:
-    return Standing(f"c-{lease.username}", container_name("radlab", lease.id), lease.id)
+def container_of(lease: Lease, running: bool = True) -> Standing:
+    name = container_name("radlab", lease.id)
+    return Standing(f"c-{lease.username}", name, lease.id, running)
 
 
 @pytest.fixture
@@ -83,7 +86,7 @@ def test_a_container_whose_lease_is_over_or_unknown_is_removed(
 ) -> None:
     over = lease_for(ledger, "ann")
     ledger.release(over.id, Ended.STOPPED, clock.now())
-    unknown = Standing("c-who", "radlab-who", "0" * 32)
+    unknown = Standing("c-who", "radlab-who", "0" * 32, running=True)
     fake = FakeContainers(container_of(over), unknown)
     keeper_of(settings, ledger, engine, fake).reconcile()
     assert fake.removed == ["c-ann", "c-who"]
@@ -114,6 +117,57 @@ def test_one_container_that_cannot_be_removed_does_not_stop_the_others(
     keeper_of(settings, ledger, engine, fake).reconcile()
     assert fake.removed == ["c-bob"]
     assert not ledger.get(lost.id).active
+
+
+@pytest.fixture
+def set_clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
+    """Let it be that time from now on."""
+    return lambda then: monkeypatch.setattr(clock, "now", lambda: then)
+
+
+def test_a_container_that_has_stopped_is_removed_and_its_lease_released(
+    settings: Settings, ledger: Ledger, engine: Engine, set_clock: Callable[[datetime], None]
+) -> None:
+    kept, dead = lease_for(ledger, "ann"), lease_for(ledger, "bob")
+    fake = FakeContainers(container_of(kept), container_of(dead, running=False))
+    keeper = keeper_of(settings, ledger, engine, fake)
+    keeper.reconcile()
+    assert fake.removed == [] and ledger.get(dead.id).active  # whoever stops it may be about to
+    set_clock(clock.now() + STILL_TAKES + timedelta(seconds=1))
+    keeper.reconcile()
+    assert fake.removed == ["c-bob"]
+    assert ledger.get(dead.id).why_ended is Ended.CONTAINER_GONE
+    assert ledger.get(kept.id).active
+
+
+def test_a_session_that_nobody_ended_in_time_is_ended(
+    settings: Settings, ledger: Ledger, engine: Engine, set_clock: Callable[[datetime], None]
+) -> None:
+    lease = lease_for(ledger, "ann")
+    fake = FakeContainers(container_of(lease))
+    keeper = keeper_of(settings, ledger, engine, fake)
+    set_clock(lease.ends_at + BELL_TAKES)
+    keeper.reconcile()
+    assert fake.removed == [] and ledger.get(lease.id).active
+    set_clock(lease.ends_at + BELL_TAKES + timedelta(seconds=1))
+    keeper.reconcile()
+    assert fake.removed == ["c-ann"]
+    assert ledger.get(lease.id).why_ended is Ended.TIME_UP
+
+
+def test_a_lease_stays_until_its_container_could_be_removed(
+    settings: Settings, ledger: Ledger, engine: Engine, set_clock: Callable[[datetime], None]
+) -> None:
+    lease = lease_for(ledger, "ann")
+    fake = FakeContainers(container_of(lease))
+    fake.stubborn = {"c-ann"}
+    keeper = keeper_of(settings, ledger, engine, fake)
+    set_clock(lease.ends_at + 2 * BELL_TAKES)
+    keeper.reconcile()
+    assert ledger.get(lease.id).active
+    fake.stubborn = set()
+    keeper.reconcile()
+    assert ledger.get(lease.id).why_ended is Ended.TIME_UP
 
 
 def test_the_same_failure_is_logged_once_and_its_end_too(

@@ -98,7 +98,12 @@ def test_containers_of_ours_are_found_by_their_labels_and_removed(
     )
     engine = EngineContainers(site)
     try:
-        assert [one.name for one in engine.all()] == [f"{site.instance}-abc"]
+        (found,) = engine.all()
+        assert (found.name, found.running) == (f"{site.instance}-abc", False)
+        made.start()
+        assert [one.running for one in engine.all()] == [True]
+        made.pause()
+        assert [one.running for one in engine.all()] == [True]
         engine.remove(made.id)
         engine.remove(made.id)  # gone already
         assert engine.all() == []

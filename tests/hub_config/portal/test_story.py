@@ -216,8 +216,8 @@ async def test_a_student_sees_what_they_hold_and_no_other_name(
     # Held until its container is gone, and nothing to press any more.
     assert "stopping" in stopped.text
     assert "Open JupyterLab" not in stopped.text
-    lease = services.ledger.of_user("sam")
-    assert lease[0].why_ended is None  # the spawner says why: its owner stopped it
+    lease = next(each for each in services.ledger.active() if each.username == "sam")
+    assert lease.why_ended is None  # the spawner says why: its owner stopped it
 
 
 async def test_a_student_who_holds_nothing_is_sent_to_the_launch_page(

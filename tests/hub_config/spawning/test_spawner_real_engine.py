@@ -50,7 +50,7 @@ async def test_a_started_server_answers_at_its_own_address_and_bears_its_lease(
 ):
     spawner = hub.spawner("mei", ("radiology",), **MODULE_WITH_GPU)
     address, port = await spawner.start()
-    (lease,) = hub.stores.ledger.of_user("mei")
+    (lease,) = hub.stores.ledger.active()
     (container,) = containers(docker_client, radlab)
     _, writer = await asyncio.open_connection(address, port)
     writer.close()
@@ -118,7 +118,7 @@ async def test_the_second_student_is_told_at_once_when_the_gpu_is_free(hub, radl
         await hub.spawner("bo", ("radiology",), **MODULE_WITH_GPU).start()
     assert refusal.value.status_code == 409
     assert "<time datetime=" in refusal.value.jupyterhub_html_message
-    assert hub.stores.ledger.of_user("bo") == []
+    assert [lease.username for lease in hub.stores.ledger.active()] == ["mei"]
     assert len(containers(docker_client, radlab)) == 1
     await first.stop()
 
@@ -171,6 +171,26 @@ async def test_a_container_that_ends_while_it_starts_is_reported_at_once(
     assert hub.stores.ledger.active() == []
 
 
+async def test_a_container_is_never_started_under_a_lease_that_is_over(hub, radlab, docker_client):
+    asked, began = hub.stores.require_active, int(time.time())
+
+    def released_first(lease_id: str) -> None:
+        assert len(containers(docker_client, radlab)) == 1  # made, and not started yet
+        hub.stores.ledger.release(lease_id, Ended.CONTAINER_GONE, clock.now())
+        asked(lease_id)
+
+    hub.stores.require_active = released_first
+    with pytest.raises(Refused, match=r"is over \(container_gone\)"):
+        await hub.spawner("mei", **ENVIRONMENT).start()
+    label = f"radlab.instance={radlab.instance}"
+    events = docker_client.events(
+        since=began, until=int(time.time()) + 1, filters={"label": label}, decode=True
+    )
+    actions = {event["Action"] for event in events if event["Type"] == "container"}
+    assert "create" in actions and "start" not in actions
+    assert containers(docker_client, radlab) == []
+
+
 async def test_a_start_that_is_cancelled_leaves_nothing(hub, radlab, docker_client):
     spawner = hub.spawner("mei", ("radiology",), **MODULE_WITH_GPU)
     spawner.cmd = DEAF  # listens nowhere, so that the start goes on waiting
@@ -201,7 +221,7 @@ async def test_an_engine_that_does_not_answer_is_no_proof_that_a_server_is_gone(
     client, engine = type(spawner)._client, radlab.engine
     type(spawner)._client, radlab.engine = None, "unix:///nowhere.sock"
     assert await spawner.poll() is None
-    assert len(hub.stores.ledger.of_user("mei")) == 1
+    assert len(hub.stores.ledger.active()) == 1
     type(spawner)._client, radlab.engine = client, engine
     await spawner.stop()
 
