@@ -14,8 +14,7 @@ from hub_config.settings import load_settings
 def command() -> None:
     """Stop RadLab and its students' servers; homes, accounts, datasets and leases' history stay.
 
-    With systemd the services come back at the next boot; `systemctl disable` their target
-    (`radlab.target`) to keep them away.
+    It stays down over a reboot; `./radlab up` starts it again.
     """
     require_root("down")
     settings = load_settings()

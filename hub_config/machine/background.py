@@ -127,6 +127,9 @@ class Background:
         """Nothing is to be written beforehand."""
         return False
 
+    def retire(self) -> None:
+        """Nothing is to be undone: no reboot starts these supervisors."""
+
     def running(self, name: str) -> bool:
         """Whether a supervisor lives; the service may be starting."""
         return _lock_is_held(self.settings, name)

@@ -27,7 +27,10 @@ class Manager(Protocol):
     """Who supervises services."""
 
     def prepare(self) -> bool:
-        """Write what supervision needs; whether anything changed."""
+        """Write what supervision needs and let a reboot start it; whether anything changed."""
+
+    def retire(self) -> None:
+        """Let no reboot start it again until the next `prepare`."""
 
     def running(self, name: str) -> bool:
         """Whether the service is supervised now."""
@@ -86,7 +89,7 @@ def wait_ready(settings: Settings, supervise: Manager, name: str) -> None:
 
 
 def stop_services(settings: Settings, say: Say) -> list[str]:
-    """Stop all that runs, the last started first; the names of those that ran."""
+    """Stop all that runs, the last started first, for good; the names of those that ran."""
     supervise = manager(settings)
     stopped = []
     for name in reversed(NAMES):
@@ -95,6 +98,7 @@ def stop_services(settings: Settings, say: Say) -> list[str]:
             stopped.append(name)
         supervise.stop(name)
         _mark(settings, name).unlink(missing_ok=True)
+    supervise.retire()
     return stopped
 
 

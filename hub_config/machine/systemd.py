@@ -1,4 +1,6 @@
-"""Services under systemd: one unit each and a target that holds them, back after a reboot.
+"""Services under systemd: one unit each and a target that holds them.
+
+From `up` to `down` the target is enabled: a reboot brings RadLab back, and does not after `down`.
 
 What a unit may do is as little as its service needs; `systemd-analyze security` scores it.
 """
@@ -140,7 +142,7 @@ class Systemd:
         self.folder = folder
 
     def prepare(self) -> bool:
-        """Write the units and enable them; False where they were as they are."""
+        """Write the units and enable them; False where their texts were as they are."""
         changed = False
         for name, text in units(self.settings).items():
             path = self.folder / name
@@ -149,8 +151,14 @@ class Systemd:
                 changed = True
         if changed:
             _systemctl("daemon-reload")
-            _systemctl("enable", *units(self.settings))
+        # In any case: `down` has disabled the target, and changed no text.
+        _systemctl("enable", *units(self.settings))
         return changed
+
+    def retire(self) -> None:
+        """Disable the target and stop it; a reboot finds no network of ours to start upon."""
+        if (self.folder / target_name(self.settings)).exists():
+            _systemctl("disable", "--now", target_name(self.settings))
 
     def running(self, name: str) -> bool:
         """Whether systemd has the service active."""
@@ -163,7 +171,7 @@ class Systemd:
         _systemctl("start", unit_name(self.settings, name), target_name(self.settings))
 
     def stop(self, name: str) -> None:
-        """Stop the service; it stays enabled, so that a reboot brings it back."""
+        """Stop the service; the target still wants it."""
         if (self.folder / unit_name(self.settings, name)).exists():
             _systemctl("stop", unit_name(self.settings, name))
 

@@ -87,6 +87,28 @@ def test_no_unit_holds_a_secret(settings: Settings) -> None:
     assert not any(secret in text for text in units(settings).values())
 
 
+def test_down_disables_the_target_and_up_enables_it_though_no_unit_changed(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = tmp_path / "asked"
+    program = tmp_path / "bin" / "systemctl"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\necho "$*" >>{asked}\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent), prepend=":")
+    folder = tmp_path / "units"
+    folder.mkdir()
+    supervise = Systemd(settings, folder)
+    supervise.retire()
+    assert not asked.exists()  # there never was an `up`
+    assert supervise.prepare()
+    supervise.retire()
+    assert not supervise.prepare()
+    enable = f"enable {' '.join(units(settings))}"
+    disable = "disable --now radlab.target"
+    assert asked.read_text().splitlines() == ["daemon-reload", enable, disable, enable]
+
+
 def test_a_log_is_the_units_journal(settings: Settings) -> None:
     words = Systemd(settings).log("hub", follow=True, lines=9)
     assert words == [
