@@ -1,11 +1,9 @@
 """JupyterHub's configuration: wiring only. `python -m jupyterhub -f <this file>` starts the Hub.
 
 Everything comes from RadLab's settings (RADLAB_STATE names the state folder). What a site adds
-stands in `config.d/*.py`, beside this file and in the state folder, and is read last, in order of
-its names: it sees `c` as it stands here, and `settings`.
+stands in `config.d/*.py` of the state folder and is read last, in order of its names: it sees `c`
+as it stands here, and `settings`.
 """
-
-from pathlib import Path
 
 from hub_config.invites import TEMPLATES as INVITES_TEMPLATES
 from hub_config.invites.authenticator import RadlabAuthenticator
@@ -14,7 +12,7 @@ from hub_config.spawning import pages, roles
 from hub_config.spawning.spawner import LeaseSpawner
 
 settings = load_settings()
-c = get_config()  # noqa: F821  # traitlets puts it here
+c = get_config()  # type: ignore[name-defined]  # noqa: F821  # traitlets puts it here
 
 # Addresses. The proxy is started apart from the Hub, and outlives it.
 scheme = "https" if settings.certificate else "http"
@@ -67,6 +65,5 @@ c.JupyterHub.tornado_settings = {
     "headers": {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin"},
 }
 
-for folder in (Path(__file__).with_name("config.d"), settings.path("config.d")):
-    for path in sorted(folder.glob("*.py")):
-        exec(compile(path.read_text(), path, "exec"), {"c": c, "settings": settings})
+for path in sorted(settings.path("config.d").glob("*.py")):
+    exec(compile(path.read_text(), path, "exec"), {"c": c, "settings": settings})

@@ -106,7 +106,15 @@ def stamp(settings: Settings, name: str) -> str:
     else:
         parts.append(packages.installed_stamp())
         parts += [f"{k}={v}" for k, v in sorted(settings.trait_values().items())]
+    if name == "hub":
+        for path in site_files(settings):
+            parts += [path.name, hashlib.sha256(path.read_bytes()).hexdigest()]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def site_files(settings: Settings) -> list[Path]:
+    """The site's own files of JupyterHub's configuration, in the order in which they are read."""
+    return sorted(settings.path("config.d").glob("*.py"))
 
 
 def clean_environment(settings: Settings) -> dict[str, str]:

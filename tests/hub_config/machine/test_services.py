@@ -54,6 +54,21 @@ def test_a_changed_setting_restarts_the_hub_and_a_new_package_not_the_proxy(
     assert stamp(site, "proxy") != before["proxy"]
 
 
+def test_a_changed_file_of_the_sites_restarts_the_hub_alone(site: Settings) -> None:
+    before = {name: stamp(site, name) for name in NAMES}
+    site.path("config.d").mkdir()
+    site.path("config.d", "README.md").write_text("not read")
+    assert {name: stamp(site, name) for name in NAMES} == before
+    path = site.path("config.d", "10_timeouts.py")
+    seen = {before["hub"]}
+    for text in ("c.Spawner.http_timeout = 300\n", "c.Spawner.http_timeout = 400\n"):
+        path.write_text(text)
+        now = {name: stamp(site, name) for name in NAMES}
+        seen.add(now["hub"])
+        assert {**now, "hub": before["hub"]} == before
+    assert len(seen) == 3
+
+
 def test_a_missing_secret_is_named(settings: Settings) -> None:
     with pytest.raises(RadLabError, match="proxy_token"):
         program(settings, "proxy")
