@@ -11,6 +11,7 @@ import ipaddress
 import os
 import re
 import secrets
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -158,8 +159,13 @@ class Settings(HasTraits):
         if self.public_url:
             return self.public_url.rstrip("/")
         scheme = "https" if self.certificate else "http"
-        host = "127.0.0.1" if self.listen in ("0.0.0.0", "::") else self.listen
-        return f"{scheme}://{host}:{self.port}"
+        host = reachable_host() if self.listens_everywhere else self.listen
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+    @property
+    def listens_everywhere(self) -> bool:
+        """Whether the public port is on every address of this machine."""
+        return self.listen in ("", "0.0.0.0", "::")
 
     def secret(self, name: str) -> str:
         """The secret of that name; StateUnready where it is missing or may not be read."""
@@ -200,9 +206,38 @@ class Settings(HasTraits):
         kept = _read_file(path)
         kept.update(changes)
         draft = path.with_suffix(".tmp")
-        draft.write_text(yaml.safe_dump(kept, sort_keys=True, allow_unicode=True))
-        draft.chmod(0o644)
+        # Made anew, never written through a link: the folder is the system user's, this is root.
+        draft.unlink(missing_ok=True)
+        with draft.open("x") as file:
+            os.fchmod(file.fileno(), 0o644)
+            yaml.safe_dump(kept, file, sort_keys=True, allow_unicode=True)
         draft.replace(path)
+
+
+def reachable_host() -> str:
+    """The name or IPv4 address by which other machines most likely find this one.
+
+    Its full name where that leads beyond loopback, else the address of its default route, else
+    127.0.0.1. A name is looked up the way the machine is set to; nothing else is sent.
+    """
+    name = socket.getfqdn()
+    if "." in name and _leads_beyond_loopback(name):
+        return name
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            # Connecting UDP only picks the route; the address is one that RFC 5737 gives nobody.
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return "127.0.0.1"
+        return str(probe.getsockname()[0])
+
+
+def _leads_beyond_loopback(name: str) -> bool:
+    try:
+        found = {str(entry[4][0]) for entry in socket.getaddrinfo(name, None)}
+    except (OSError, UnicodeError):
+        return False
+    return not any(ipaddress.ip_address(one.split("%")[0]).is_loopback for one in found)
 
 
 def load_settings(
@@ -263,6 +298,10 @@ def _read_file(path: Path) -> dict[str, Any]:
         return {}
     try:
         content = yaml.safe_load(path.read_text()) or {}
+    except PermissionError as error:
+        raise StateUnready(
+            "{path} may not be read by this user.", do="Run this as root, with sudo.", path=path
+        ) from error
     except (OSError, yaml.YAMLError) as error:
         raise StateUnready(
             "{path} cannot be read: {reason}.", do="Correct the file.", path=path, reason=error

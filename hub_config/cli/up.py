@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 from pathlib import Path
 from typing import Any
@@ -77,14 +76,15 @@ def _show(progress: Progress, one: Check) -> None:
 
 def _welcome(settings: Settings) -> None:
     click.echo(f"\nRadLab is up: {settings.address}")
-    if not settings.public_url and settings.listen in ("0.0.0.0", "::"):
-        scheme = settings.address.partition(":")[0]
-        click.echo(f"From other machines: {scheme}://{socket.gethostname()}:{settings.port}")
+    if settings.listens_everywhere:
+        scheme = "https" if settings.certificate else "http"
+        click.echo(f"On this machine: {scheme}://127.0.0.1:{settings.port}")
     database = open_database(settings.radlab_database_url)
     store = open_store(settings, database)
     if store.needs_first_administrator():
         link = first_administrator_link(settings, store)
         click.echo(f"First administrator (this link works once, for a day): {link}")
+        click.echo("Links that were shown for this earlier no longer work.")
     database.dispose()
     plain = plain_http(settings)
     if plain.verdict == "warning":

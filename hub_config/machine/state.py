@@ -6,6 +6,7 @@ writes (logs, locks of the supervisors, datasets, modules) stays root's and is r
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
 import shutil
@@ -80,15 +81,17 @@ def ensure_folders(settings: Settings, user: pwd.struct_passwd) -> None:
     check_reachable(Path(settings.state))
     for name in SECRETS:
         settings.make_secret(name)
-    _own(Path(settings.state), user, 0o755)
+    # The state folder itself may be a link of root's; all that is in it is the system user's.
+    _own(Path(settings.state).resolve(), user, 0o755)
     _own(settings.path("homes"), user, 0o711)
     _own(settings.path("secrets"), user, 0o700)
     for path in settings.path("secrets").iterdir():
         _own(path, user, 0o600)
     for path in Path(settings.state).glob("*.sqlite*"):
         _own(path, user, 0o640)
+    root = pwd.getpwuid(0)
     for name in _ROOT_FOLDERS:
-        settings.path(name).chmod(0o755)
+        _own(settings.path(name), root, 0o755)
     source = settings.path("settings.yaml")
     if source.exists():
         _own_settings(source, settings, user)
@@ -98,8 +101,7 @@ def _own_settings(path: Path, settings: Settings, user: pwd.struct_passwd) -> No
     # A database's URL may hold its password; then only root and the services read the file.
     urls = filter(None, (settings.database_url, settings.hub_database_url))
     secret = any(make_url(url).password for url in urls)
-    os.chown(path, 0, user.pw_gid)
-    path.chmod(0o640 if secret else 0o644)
+    _give(path, 0, user.pw_gid, 0o640 if secret else 0o644)
 
 
 def copy_certificate(settings: Settings, user: pwd.struct_passwd) -> None:
@@ -109,8 +111,10 @@ def copy_certificate(settings: Settings, user: pwd.struct_passwd) -> None:
         target.unlink(missing_ok=True)
         return
     draft = target.with_suffix(".tmp")
-    draft.touch(mode=0o600)
-    draft.write_bytes(Path(settings.certificate).read_bytes())
+    # Made anew, never written through a link that the system user has put there.
+    draft.unlink(missing_ok=True)
+    with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as copy:
+        copy.write(Path(settings.certificate).read_bytes())
     _own(draft, user, 0o600)
     draft.replace(target)
 
@@ -137,11 +141,29 @@ def free_gigabytes(path: Path) -> float:
 
 
 def _own(path: Path, user: pwd.struct_passwd, mode: int) -> None:
-    status = path.stat()
-    if (status.st_uid, status.st_gid) != (user.pw_uid, user.pw_gid):
-        os.chown(path, user.pw_uid, user.pw_gid)
-    if stat.S_IMODE(status.st_mode) != mode:
-        path.chmod(mode)
+    _give(path, user.pw_uid, user.pw_gid, mode)
+
+
+def _give(path: Path, uid: int, gid: int, mode: int) -> None:
+    """Set owner and mode of the file or folder itself; a link, or what is gone, is left alone.
+
+    What is looked at and what is changed is one open file: in a folder of the system user's a
+    name may become a link to anything of root's at any moment.
+    """
+    try:
+        opened = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENOENT, errno.ENXIO):
+            return
+        raise
+    try:
+        status = os.fstat(opened)
+        if (status.st_uid, status.st_gid) != (uid, gid):
+            os.fchown(opened, uid, gid)
+        if stat.S_IMODE(status.st_mode) != mode:
+            os.fchmod(opened, mode)
+    finally:
+        os.close(opened)
 
 
 def _run(command: list[str]) -> None:

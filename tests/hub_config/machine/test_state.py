@@ -59,6 +59,37 @@ def test_secrets_stay_as_they_are_the_second_time(reachable: Settings) -> None:
     assert reachable.secret("cookie_secret") == before
 
 
+def test_links_in_the_system_users_folders_are_not_followed(
+    reachable: Settings, tmp_path: Path
+) -> None:
+    nobody = pwd.getpwnam("nobody")
+    state.ensure_folders(reachable, nobody)
+    roots = tmp_path / "shadow"
+    roots.write_text("of root alone")
+    roots.chmod(0o600)
+    reachable.path("secrets", "planted").symlink_to(roots)
+    reachable.path("planted.sqlite").symlink_to(roots)
+    reachable.path("secrets", "certificate.tmp").symlink_to(roots)
+    reachable.path("settings.tmp").symlink_to(roots)
+    source = tmp_path / "site.pem"
+    source.write_text("key and chain")
+    reachable.certificate = str(source)
+    state.ensure_folders(reachable, nobody)
+    state.copy_certificate(reachable, nobody)
+    reachable.save({"port": 8080})
+    assert (roots.read_text(), facts(roots)) == ("of root alone", ("root", "0o600"))
+
+
+def test_a_state_folder_that_is_a_link_belongs_to_the_services(reachable: Settings) -> None:
+    real = Path(reachable.state)
+    real.mkdir()
+    link = real.with_name("link")
+    link.symlink_to(real)
+    reachable.state = str(link)
+    state.ensure_folders(reachable, pwd.getpwnam("nobody"))
+    assert facts(real)[0] == "nobody"
+
+
 def test_a_state_folder_that_services_cannot_enter_is_refused(tmp_path: Path) -> None:
     locked = tmp_path / "locked"
     locked.mkdir(mode=0o700)
