@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from hub_config.cli._site import print_json
+from hub_config.cli._site import print_json, require_access
 from hub_config.db import open_database
 from hub_config.gpus.ledger import Ledger
 from hub_config.gpus.store import DeviceStore
@@ -44,6 +44,7 @@ def _held(settings: Settings) -> dict[str, Any]:
     """Servers and GPUs as the ledger has them; empty before the first `up`."""
     if not settings.database_url and not settings.path("radlab.sqlite").exists():
         return {"servers": [], "gpus": {"all": 0, "held": 0, "simulated": False}}
+    require_access(settings)
     database = open_database(settings.radlab_database_url)
     devices = [row for row in DeviceStore(database).all() if not row.gone]
     leases = Ledger(database).active()

@@ -116,3 +116,13 @@ def test_what_changes_the_machine_wants_root(
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     status, _, err = run(command)
     assert status == 1 and f"sudo ./radlab {command}" in err
+
+
+@pytest.mark.parametrize("words", [["group", "create", "x"], ["gpu", "list"], ["status"]])
+def test_a_database_of_the_system_users_wants_root(
+    run: Run, settings: Settings, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    settings.path("radlab.sqlite").touch()
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    status, _, err = run(*words)
+    assert status == 1 and f"sudo ./radlab {' '.join(words[:2])}" in err

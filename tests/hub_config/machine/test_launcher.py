@@ -117,7 +117,7 @@ def test_half_a_checkout_is_refused(checkout: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-@pytest.mark.parametrize("words", [["up"], ["down"], ["test", "-k", "walls"]])
+@pytest.mark.parametrize("words", [["up"], ["down"], ["test", "-k", "walls"], ["group", "list"]])
 def test_without_root_and_sudo_the_command_is_named(words: list[str], tmp_path: Path) -> None:
     # Readable by nobody, unlike a folder of pytest's; and a PATH that has no sudo.
     folder = Path("/tmp") / f"radlab-launcher-{os.getpid()}"
@@ -125,13 +125,14 @@ def test_without_root_and_sudo_the_command_is_named(words: list[str], tmp_path: 
     try:
         shutil.copy(ROOT / "radlab", folder)
         (folder / "requirements.txt").write_text("")
+        (folder / "radlab.sqlite").touch(mode=0o640)
         tools = folder / "tools"
         tools.mkdir()
         for name in ("dirname", "readlink", "cksum", "id"):
             (tools / name).symlink_to(shutil.which(name) or name)
         done = subprocess.run(
             ["/bin/sh", str(folder / "radlab"), *words],
-            env={"PATH": str(tools)},
+            env={"PATH": str(tools), "RADLAB_STATE": str(folder)},
             cwd="/",
             user=65534,
             capture_output=True,
