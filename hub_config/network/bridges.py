@@ -22,6 +22,12 @@ class NetworkInUse(Conflict):
     code = "network_in_use"
 
 
+class ForeignContainers(Conflict):
+    """Containers that RadLab did not start are on its networks."""
+
+    code = "foreign_containers"
+
+
 def ensure_networks(client: DockerClient, settings: Settings) -> list[str]:
     """Make what is missing of both networks; the names of those made, none where both were."""
     wanted = {
@@ -44,9 +50,24 @@ def ensure_networks(client: DockerClient, settings: Settings) -> list[str]:
 
 
 def remove_networks(client: DockerClient, settings: Settings) -> None:
-    """Remove both networks where no container is on them."""
-    for internet in (False, True):
-        _remove_if_unused(_find(client, rules.network_name(settings, internet)))
+    """Remove both networks; ForeignContainers, and neither is removed, where any is on them."""
+    names = [rules.network_name(settings, internet) for internet in (False, True)]
+    found = [network for network in (_find(client, name) for name in names) if network]
+    for network in found:
+        network.reload()
+        there = sorted(one["Name"] for one in (network.attrs["Containers"] or {}).values())
+        if there:
+            raise ForeignContainers(
+                "The network {name} stays, and the firewall rules with it: containers that are "
+                "not RadLab's are on it ({containers}).",
+                do="Take them off: docker network disconnect {name} {first}; then "
+                "`./radlab down` again.",
+                name=network.name,
+                containers=", ".join(there),
+                first=there[0],
+            )
+    for network in found:
+        network.remove()
 
 
 def network_problems(client: DockerClient, settings: Settings) -> list[str]:
