@@ -4,6 +4,11 @@ An attempt counts from the moment it begins, so that a thousand at once gain not
 forgiven when it succeeds, so that a class of three hundred behind one address can sign in at the
 same minute. Attempts older than the window are forgotten; those that were refused are not kept, so
 that the memory is bounded by the limit on all.
+
+The strict limit is on one account from one address: whoever guesses is stopped there, and the
+account's owner, who is elsewhere, still gets in. An account as a whole has a far higher limit,
+against guesses from many addresses: to lock somebody out takes as many addresses as the one
+limit fits into the other.
 """
 
 from __future__ import annotations
@@ -33,14 +38,21 @@ class Attempt:
 
 
 class Attempts:
-    """The attempts of the last `window`, limited by address, by account and overall."""
+    """The attempts of the last `window`, limited by account and address, alone and together."""
 
     def __init__(
-        self, window: timedelta, *, per_address: int, per_account: int, overall: int
+        self,
+        window: timedelta,
+        *,
+        per_account_and_address: int,
+        per_account: int,
+        per_address: int,
+        overall: int,
     ) -> None:
         self.window = window
-        self.per_address = per_address
+        self.per_account_and_address = per_account_and_address
         self.per_account = per_account
+        self.per_address = per_address
         self.overall = overall
         self._recent: list[Attempt] = []
 
@@ -50,9 +62,11 @@ class Attempts:
         self._recent = [a for a in self._recent if timedelta(0) <= now - a.at < self.window]
         same_address = [a for a in self._recent if a.address == address]
         same_account = [a for a in self._recent if a.account == account and account is not None]
+        same_both = [a for a in same_account if a.address == address]
         for counted, most in (
-            (same_address, self.per_address),
+            (same_both, self.per_account_and_address),
             (same_account, self.per_account),
+            (same_address, self.per_address),
             (self._recent, self.overall),
         ):
             if len(counted) >= most:

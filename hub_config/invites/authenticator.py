@@ -34,8 +34,18 @@ class RadlabAuthenticator(Authenticator):  # type: ignore[misc]  # JupyterHub ha
     attempts_minutes = Integer(
         10, min=1, config=True, help="Minutes for which a failed attempt is remembered."
     )
+    attempts_per_account_and_address = Integer(
+        10,
+        min=1,
+        config=True,
+        help="Failed logins to one account from one address in that time; then 429, there alone.",
+    )
     attempts_per_account = Integer(
-        10, min=1, config=True, help="Failed logins to one account in that time; then 429."
+        100,
+        min=1,
+        config=True,
+        help="Failed logins to one account from all addresses in that time; then 429 everywhere. "
+        "Far above the limit from one address: else anybody could lock anybody out.",
     )
     attempts_per_address = Integer(
         400,
@@ -67,15 +77,17 @@ class RadlabAuthenticator(Authenticator):  # type: ignore[misc]  # JupyterHub ha
         return Entrance(
             open_store(self.radlab),
             Passwords(),
-            logins=self._attempts(),
-            redemptions=self._attempts(),
+            logins=self.make_attempts(),
+            redemptions=self.make_attempts(),
         )
 
-    def _attempts(self) -> Attempts:
+    def make_attempts(self) -> Attempts:
+        """A count of attempts with the limits that are set."""
         return Attempts(
             timedelta(minutes=self.attempts_minutes),
-            per_address=self.attempts_per_address,
+            per_account_and_address=self.attempts_per_account_and_address,
             per_account=self.attempts_per_account,
+            per_address=self.attempts_per_address,
             overall=self.attempts_overall,
         )
 

@@ -1,4 +1,4 @@
-"""Attempts are counted by address, by account and overall, and addresses are not to be forged."""
+"""Attempts are counted by account and address, each, both and all; addresses are not forged."""
 
 from __future__ import annotations
 
@@ -14,8 +14,35 @@ NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
 
-def attempts(per_address: int = 100, per_account: int = 100, overall: int = 100) -> Attempts:
-    return Attempts(10 * MINUTE, per_address=per_address, per_account=per_account, overall=overall)
+def attempts(
+    per_account_and_address: int = 100,
+    per_account: int = 100,
+    per_address: int = 100,
+    overall: int = 100,
+) -> Attempts:
+    return Attempts(
+        10 * MINUTE,
+        per_account_and_address=per_account_and_address,
+        per_account=per_account,
+        per_address=per_address,
+        overall=overall,
+    )
+
+
+def test_one_attempt_too_many_on_an_account_is_refused_at_that_address_alone() -> None:
+    made = attempts(per_account_and_address=2)
+    for _ in range(2):
+        made.admit(NOON, "10.0.0.1", "ana")
+    with pytest.raises(TooManyAttempts):
+        made.admit(NOON, "10.0.0.1", "ana")
+    made.admit(NOON, "10.0.0.2", "ana")
+    made.admit(NOON, "10.0.0.1", "li")
+
+
+def test_attempts_on_no_account_are_not_counted_as_one_account() -> None:
+    made = attempts(per_account_and_address=1, per_account=1)
+    for _ in range(5):
+        made.admit(NOON, "10.0.0.1", None)
 
 
 def test_one_attempt_too_many_on_an_account_is_refused_from_any_address() -> None:
@@ -84,7 +111,7 @@ def test_a_clock_that_steps_back_locks_nobody_out() -> None:
     )
 )
 def test_no_window_ever_holds_more_than_its_limits(tried: list[tuple[int, str, str]]) -> None:
-    made = attempts(per_address=4, per_account=3, overall=6)
+    made = attempts(per_account_and_address=2, per_account=3, per_address=4, overall=6)
     let_in: list[tuple[datetime, str, str]] = []
     for seconds, address, account in sorted(tried, key=lambda t: t[0]):
         now = NOON + timedelta(seconds=4 * seconds)
@@ -97,6 +124,7 @@ def test_no_window_ever_holds_more_than_its_limits(tried: list[tuple[int, str, s
         assert len(recent) <= 6
         assert sum(a[1] == address for a in recent) <= 4
         assert account is None or sum(a[2] == account for a in recent) <= 3
+        assert account is None or sum(a[1:] == (address, account) for a in recent) <= 2
 
 
 PROXIES = {"127.0.0.1", "::1", "172.29.0.1"}

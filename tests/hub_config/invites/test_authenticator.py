@@ -80,5 +80,6 @@ def test_our_proxy_and_the_sites_are_believed(authenticator: RadlabAuthenticator
 def test_limits_are_settings(settings: Settings, database: Engine) -> None:
     made = RadlabAuthenticator(state=settings.state, attempts_per_account=3, attempts_minutes=5)
     assert made.entrance.logins.per_account == 3
+    assert made.entrance.logins.per_account_and_address == 10
     assert made.entrance.logins.window.total_seconds() == 300
     assert made.entrance.logins.per_address >= 300  # a large class behind one address

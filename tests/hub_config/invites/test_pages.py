@@ -144,9 +144,18 @@ def test_wrong_password_and_unknown_name_get_the_same_answer(hub: Any) -> None:
     assert hub.browser().submit("/hub/login").status_code == 403
 
 
+def test_who_guesses_a_password_locks_out_their_own_address_and_not_the_owner(hub: Any) -> None:
+    hub.browser().sign_up(hub.code(), "own")
+    guesser = "198.51.100.2"
+    for _ in range(3):
+        assert hub.browser(guesser).sign_in("own", OTHER).status_code == 403
+    assert hub.browser(guesser).sign_in("own").status_code == 429
+    assert hub.browser().sign_in("own").status_code == 302
+
+
 def test_an_account_is_limited_whatever_the_address(hub: Any) -> None:
     hub.browser().sign_up(hub.code(), "lim")
-    for _ in range(3):
+    for _ in range(5):
         assert hub.browser().sign_in("lim", OTHER).status_code == 403
     answer = hub.browser().sign_in("lim")
     assert answer.status_code == 429
