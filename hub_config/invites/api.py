@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 
 from hub_config import clock
@@ -18,7 +18,6 @@ from hub_config.groups.rules import Person, require_administrator, require_staff
 from hub_config.invites import codes, rules
 from hub_config.invites.rules import Invite
 from hub_config.invites.store import InviteStore, Issued
-from hub_config.settings import Settings
 
 
 class Services(Protocol):
@@ -27,10 +26,6 @@ class Services(Protocol):
     @property
     def invites(self) -> InviteStore:
         """The invites."""
-
-    @property
-    def settings(self) -> Settings:
-        """The settings, for the address in links."""
 
 
 class InviteOut(BaseModel):
@@ -95,16 +90,12 @@ def issued(made: Issued, address: str) -> IssuedOut:
     )
 
 
-def router(services: Services, person: Callable[..., Person]) -> APIRouter:
-    """The routes; `person` is the dependency that says who asks."""
+def router(
+    services: Services, person: Callable[..., Person], address: Callable[..., str]
+) -> APIRouter:
+    """The routes; dependencies: `person` says who asks, `address` where links shall lead."""
     routes = APIRouter(tags=["invites"])
     asking = Depends(person)
-
-    def address(request: Request) -> str:
-        # Whoever asks came by an address that works for them: better than a guess from settings.
-        here = f"{request.url.scheme}://{request.url.netloc}"
-        return services.settings.address if services.settings.public_url else here
-
     linking = Depends(address)
 
     @routes.get("/api/invites")

@@ -24,7 +24,7 @@ from hub_config.invites import api as invites_api
 from hub_config.portal import PREFIX, members, oauth, servers
 from hub_config.portal.armour import HEADERS, Armour
 from hub_config.portal.bell import Bell
-from hub_config.portal.gate import Here, gate, person
+from hub_config.portal.gate import Here, address, gate, person
 from hub_config.portal.hub import Hub, HubUnready, NotSignedIn
 from hub_config.portal.pages import PAGES
 from hub_config.portal.pages.render import error_page
@@ -110,8 +110,9 @@ def _public_routes(app: FastAPI) -> APIRouter:
 
 def _private_routes(services: Services) -> APIRouter:
     routes = APIRouter(dependencies=[Depends(gate)])
-    for slice_api in (groups_api, gpus_api, invites_api):
+    for slice_api in (groups_api, gpus_api):
         routes.include_router(slice_api.router(services, person))
+    routes.include_router(invites_api.router(services, person, address))
     routes.include_router(members.router)
     routes.include_router(servers.router)
     for pages in PAGES:

@@ -104,6 +104,11 @@ def person(visit: Here) -> Person:
     return visit.person
 
 
+def address(visit: Here) -> str:
+    """The address that people type, for links in answers; see `Visit.address`."""
+    return visit.address
+
+
 def language_of(request: Request) -> str:
     """The language that this browser wants."""
     return negotiate(request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language"))

@@ -27,30 +27,33 @@ STUDENT = {"x-groups": "ct"}
 @dataclass
 class Services:
     invites: InviteStore
-    settings: Settings
 
 
 def person(x_groups: str = Header("")) -> Person:
     return person_of("someone", x_groups.split(","))
 
 
+def address(x_address: str = Header("https://lab.example")) -> str:
+    return x_address
+
+
 @pytest.fixture
 def services(engine: Engine, settings: Settings) -> Services:
     for name in ("ct", "mr"):
         GroupStore(engine).create(name, by="ada")
-    return Services(open_store(settings, engine), settings)
+    return Services(open_store(settings, engine))
 
 
 @pytest.fixture
 def client(services: Services) -> TestClient:
     app = FastAPI()
-    app.include_router(router(services, person))
+    app.include_router(router(services, person, address))
 
     @app.exception_handler(RadLabError)
     def refused(_request: Request, error: RadLabError) -> JSONResponse:
         return JSONResponse(error.as_dict(), error.status)
 
-    return TestClient(app, base_url="https://lab.example")
+    return TestClient(app)
 
 
 def test_the_code_is_in_the_answer_that_made_it_and_in_no_other(
@@ -67,11 +70,9 @@ def test_the_code_is_in_the_answer_that_made_it_and_in_no_other(
     assert answer["code"][6:] not in listed.text
 
 
-def test_links_lead_to_the_public_address_where_one_is_set(
-    client: TestClient, services: Services
-) -> None:
-    services.settings.public_url = "https://radlab.example.edu/"
-    made = client.post("/api/invites", json={"group": "ct", "user": "ana"}, headers=ADMINISTRATOR)
+def test_links_lead_to_the_address_that_the_portal_gives(client: TestClient) -> None:
+    headers = ADMINISTRATOR | {"x-address": "https://radlab.example.edu"}
+    made = client.post("/api/invites", json={"group": "ct", "user": "ana"}, headers=headers)
     assert made.json()["link"].startswith("https://radlab.example.edu/hub/signup#code=")
     assert made.json()["link"].endswith("&user=ana")
 
