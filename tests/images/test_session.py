@@ -84,6 +84,16 @@ def test_a_copy_that_is_cut_short_leaves_nothing(home: Path, modules: Path) -> N
     assert os.listdir(home) == []
 
 
+def test_a_draft_that_a_killed_start_left_is_no_obstacle(home: Path, modules: Path) -> None:
+    draft = home / f".radlab-draft-{os.getpid()}"
+    draft.mkdir()
+    (draft / "half.ipynb").write_text("half")
+    laid = lay(home, modules)
+    assert (laid.folder, laid.notice) == (home / "05_classification", None)
+    assert not (laid.folder / "half.ipynb").exists()
+    assert os.listdir(home) == ["05_classification"]
+
+
 @pytest.mark.parametrize(
     ("module", "version"),
     [("none", "1.0.0"), ("05_classification", "9.9.9"), ("..", ".."), ("05_classification", "")],

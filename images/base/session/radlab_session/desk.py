@@ -62,6 +62,8 @@ def _version(folder: Path) -> str | None:
 def _copy(source: Path, target: Path, version: str) -> None:
     # Under another name first: a copy that a full disk cut short must not look like a whole one.
     draft = target.with_name(f".radlab-draft-{os.getpid()}")
+    # A container's PIDs repeat: a start that was killed may have left a draft of this very name.
+    shutil.rmtree(draft, ignore_errors=True)
     try:
         shutil.copytree(source, draft, symlinks=True)
         _make_writable(draft)
