@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from hub_config import clock
-from hub_config.cli._site import open_site, operator, print_json
+from hub_config.cli._site import open_site, operator, print_json, print_table
 from hub_config.gpus.inventory import find_devices
 from hub_config.gpus.model import UNUSABLE_TEXT, DeviceRow
 from hub_config.gpus.store import DeviceStore
@@ -32,7 +32,7 @@ def list_(as_json: bool) -> None:
             "simulates four of 24 GB on a machine that has none."
         )
     table = [("INDEX", "UUID", "MODEL", "GB", "GROUP", "HOLDER", "SINCE (UTC)", "UNTIL (UTC)", "")]
-    _print_table(table + [_line(row) for row in rows])
+    print_table(table + [_line(row) for row in rows])
 
 
 @command.command("assign")
@@ -111,10 +111,3 @@ def _line(row: DeviceRow) -> tuple[str, ...]:
         lease.ends_at.strftime(_TIME) if lease else "",
         ", ".join(notes),
     )
-
-
-def _print_table(lines: list[tuple[str, ...]]) -> None:
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from hub_config import clock
-from hub_config.cli._site import Site, open_site, operator, print_json
+from hub_config.cli._site import Site, open_site, operator, print_json, print_table
 from hub_config.invites import api, rules
 from hub_config.invites.rules import Invite
 from hub_config.invites.store import InviteStore, Issued, open_store
@@ -68,7 +68,7 @@ def list_(as_json: bool) -> None:
     if not invites:
         return click.echo("There is no code yet: ./radlab invite create --group NAME")
     table = [("ID", "CODE", "FOR", "GROUP", "USER", "USED", "UNTIL (UTC)", "STATE", "BY")]
-    _print_table(table + [_line(invite) for invite in invites])
+    print_table(table + [_line(invite) for invite in invites])
 
 
 @command.command("revoke")
@@ -113,10 +113,3 @@ def _line(invite: Invite) -> tuple[str, ...]:
         invite.state(clock.now()),
         invite.created_by,
     )
-
-
-def _print_table(lines: list[tuple[str, ...]]) -> None:
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        cells = (cell.ljust(width) for cell, width in zip(line, widths, strict=True))
-        click.echo("  ".join(cells).rstrip())
