@@ -46,15 +46,20 @@ def test_the_lock_has_what_the_image_asks_for(image: str) -> None:
     locked = {}
     for name in ("base/requirements.txt", "imaging/requirements.txt", "imaging/torch-cpu.txt"):
         locked |= pins(IMAGES / name)
-    for requirement in wanted(IMAGES / image / "requirements.in"):
+    asked = wanted(IMAGES / image / "requirements.in")
+    assert asked
+    for requirement in asked:
         version = locked[_canonical(requirement.name)]
         assert version in requirement.specifier, f"{requirement} against {version}"
 
 
 def test_no_image_pins_what_is_pinned_beneath_it() -> None:
-    base = pins(IMAGES / "base/requirements.txt")
+    base = set(pins(IMAGES / "base/requirements.txt"))
+    assert base
     for name in LOCKS[1:4]:
-        assert not set(base) & set(pins(IMAGES / name)), name
+        above = set(pins(IMAGES / name))
+        assert above, name
+        assert not base & above, name
 
 
 def test_both_builds_of_torch_have_one_version() -> None:
