@@ -110,12 +110,15 @@ def test_numbers_that_the_prose_states_are_those_of_the_code() -> None:
     cells = {cell.name: with_gaps(cell.source) for cell in read_lesson(lesson)}
     parameters = ast.parse(cells["parameters"]).body
     assert len(parameters) == 5 and "These five settings" in cells["parameters-words"]
-    assert cells["build"].count("    layer(") == 6 and "six layers" in cells["build-words"]
+    # One definition, four uses.
+    assert cells["build"].count("layer(") == 1 + 4 and "four layers" in cells["build-words"]
+    assert "weigh = torch.nn.Linear(2 * 48, 1)" in cells["build"]
+    assert "48 patterns" in " ".join(cells["build-words"].split())
     assert "subplots(2, 4" in cells["first-look"] and "eight of them" in cells["first-look-words"]
     assert "subplots(1, 5" in cells["augment"] and "one film five times" in cells["augment-words"]
-    assert "(2, 4, 6, 8)" in cells["classical"] and "four sizes" in cells["floor-words"]
+    assert "(1, 2, 3, 4)" in cells["classical"] and "four sizes" in cells["floor-words"]
     assert "[0.025, 0.975]" in cells["judge"] and "95 of 100 draws" in cells["judge-words"]
     defaults = {line.targets[0].id: line.value for line in parameters}  # type: ignore[attr-defined]
-    for name, other in (("seed", 2), ("size", 64), ("epochs", 6)):
+    for name, other in (("seed", 2), ("size", 32), ("epochs", 10)):
         assert f"`{name} = {other}`" in cells["change-words"]
         assert ast.literal_eval(defaults[name]) != other
