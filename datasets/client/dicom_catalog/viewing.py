@@ -46,6 +46,7 @@ def show(
     chosen = [image for image, _ in zip(images, range(count), strict=False)]
     columns = max(1, min(columns, len(chosen)))
     lines = max(1, -(-len(chosen) // columns))
+    figure: Figure
     figure, axes = plt.subplots(
         lines, columns, figsize=(3 * columns, 3.2 * lines), squeeze=False, layout="constrained"
     )
