@@ -50,7 +50,9 @@ def ensure_home(client: APIClient, settings: Settings, username: str) -> str:
     """
     make_home(settings, username)
     wanted = volume_arguments(settings, username)
-    volume = client.create_volume(**wanted)
+    client.create_volume(**wanted)
+    # Asked again: after a restart the engine answers "create" for an old volume without options.
+    volume = client.inspect_volume(wanted["name"])
     there = (volume.get("Options") or {}).get("device")
     if there != wanted["driver_opts"]["device"]:
         raise HomeTrouble(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import docker
 import pytest
 import yaml
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
@@ -85,6 +86,16 @@ def radlab(*arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def forget_volumes() -> None:
+    """Remove the homes' volumes of an earlier run, whose folders are gone."""
+    if not Path("/var/run/docker.sock").exists():
+        return
+    client = docker.from_env()
+    for volume in client.volumes.list(filters={"label": f"radlab.instance={SETTINGS['instance']}"}):
+        volume.remove(force=True)
+    client.close()
+
+
 @pytest.fixture(scope="session")
 def platform() -> Iterator[Platform]:
     """`./radlab up` on an empty state folder; taken down and removed after."""
@@ -95,6 +106,7 @@ def platform() -> Iterator[Platform]:
         shutil.rmtree(STATE)
     STATE.mkdir(mode=0o755)
     (STATE / "settings.yaml").write_text(yaml.safe_dump(SETTINGS))
+    forget_volumes()
     done = radlab("up", "--simulate-gpus", "1x24")
     assert done.returncode == 0, done.stdout + done.stderr
     yield Platform(STATE, done.stdout)
@@ -102,6 +114,7 @@ def platform() -> Iterator[Platform]:
         (OUTPUT.parent / "logs").mkdir(parents=True, exist_ok=True)
         shutil.copy(log, OUTPUT.parent / "logs" / log.name)
     radlab("down")
+    forget_volumes()
     shutil.rmtree(STATE, ignore_errors=True)
 
 
