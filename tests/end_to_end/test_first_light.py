@@ -346,7 +346,8 @@ def short_module(platform: Any, tmp_path_factory: pytest.TempPathFactory) -> str
     for name in ("title", "summary", "objectives"):
         source[name] = {"en": source[name]["en"]}
     (folder / "module.yaml").write_text(yaml.safe_dump(source, allow_unicode=True))
-    (folder / "lesson.py").write_text("# %% [markdown]\n# # Five minutes\n\n# %%\nprint('hello')\n")
+    lesson = '# %% [markdown] name="card"\n# # Five minutes\n\n# %% name="hello"\nprint("hello")\n'
+    (folder / "lesson.py").write_text(lesson)
     done = platform.run("course", "build", str(folder))
     assert done.returncode == 0, done.stdout + done.stderr
     return SHORT
