@@ -41,6 +41,7 @@ c.JupyterHub.db_url = settings.jupyterhub_database_url
 c.JupyterHub.cookie_secret = bytes.fromhex(settings.make_secret("cookie_secret"))
 c.JupyterHub.proxy_class = NoProxy
 c.JupyterHub.spawner_class = SimpleLocalProcessSpawner
+c.Spawner.options_form = "<p>nothing</p>"  # a launch page without cards; no server is ever started
 c.JupyterHub.authenticator_class = RadlabAuthenticator
 c.RadlabAuthenticator.attempts_per_account_and_address = 3
 c.RadlabAuthenticator.attempts_per_account = 5

@@ -93,8 +93,9 @@ def test_a_student_signs_up_by_link(open_page: Open, hub: Any) -> None:
     fill_in(page, password=PASSWORD, password_again=PASSWORD)
     page.click("text=Show >> nth=0")
     assert page.get_attribute("#password", "type") == "text"
-    with page.expect_request("**/hub/spawn"):
+    with page.expect_response("**/hub/spawn") as launch:
         page.click("text=Create account")
+    assert launch.value.ok
     assert hub.groups_of("mei") == {"ct"}
 
 
@@ -106,8 +107,9 @@ def test_a_forgotten_password_is_chosen_anew_by_link(open_page: Open, hub: Any) 
     assert page.input_value("#code") == codes.grouped(made.code)
     assert "#" not in page.url
     fill_in(page, password="vier rote Schuhe", password_again="vier rote Schuhe")
-    with page.expect_request("**/hub/spawn"):
+    with page.expect_response("**/hub/spawn") as launch:
         page.click("text=Save the password")
+    assert launch.value.ok
 
 
 @pytest.mark.parametrize("width", [375, 1280])
