@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 
 # What each part of hub_config may import, of hub_config. `cli` and `machine` run the platform.
 BASE = {"clock", "errors", "db", "settings", "language"}
-SLICES = {"groups", "offers", "network", "gpus", "invites"}
+SLICES = {"groups", "offers", "network", "gpus", "usage", "queueing", "containers", "invites"}
 HUB_ARROWS: dict[str, set[str]] = {
     "clock": set(),
     "errors": set(),
@@ -25,6 +25,9 @@ HUB_ARROWS: dict[str, set[str]] = {
     "offers": BASE,
     "network": BASE,
     "gpus": BASE | {"groups", "offers"},
+    "usage": BASE | {"groups", "gpus"},
+    "queueing": BASE | {"groups", "offers", "gpus", "usage"},
+    "containers": BASE | {"gpus"},
     "invites": BASE | {"groups", "gpus"},
     "spawning": BASE | SLICES,
     "keeper": BASE | SLICES,

@@ -26,6 +26,9 @@ class Ended(StrEnum):
     FAILED_START = "failed_start"
     CONTAINER_GONE = "container_gone"
     ADMINISTRATOR = "administrator"
+    IDLE = "idle"
+    RECALLED = "recalled"
+    HOURS_USED = "hours_used"
 
 
 class Unusable(StrEnum):
@@ -41,6 +44,9 @@ ENDED_TEXT: Mapping[Ended, str] = {
     Ended.FAILED_START: "it did not start",
     Ended.CONTAINER_GONE: "its container is gone",
     Ended.ADMINISTRATOR: "ended by an administrator or instructor",
+    Ended.IDLE: "nothing ran in it for long",
+    Ended.RECALLED: "the GPU's own group needed it",
+    Ended.HOURS_USED: "its GPU hours of the week were used up",
 }
 UNUSABLE_TEXT: Mapping[str, str] = {
     Unusable.MIG: "MIG mode is on, and only whole GPUs are leased: "
@@ -72,6 +78,7 @@ class LeaseRequest:
     username: str
     server_name: str = ""
     groups: tuple[str, ...] = ()
+    size: str | None = None
     gpu_count: int = 0
     gpu_memory_mb: int = 0
     cpus: float
@@ -85,7 +92,12 @@ class LeaseRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Lease:
-    """Who holds which devices, from when to when, and why it ended."""
+    """Who holds which devices, from when to when, and why it ended.
+
+    `group` is the class group that it counts for; `lender` is the group that lends the devices,
+    where that is another one. `ready_at` is when JupyterLab answered. `stop_at` and `stop_why` end
+    it before `ends_at`: it is idle, its GPU is called back, the hours of its week are used.
+    """
 
     id: str
     server: str
@@ -107,6 +119,19 @@ class Lease:
     why_ended: Ended | None
     container_id: str | None
     devices: tuple[Device, ...]
+    size: str | None = None
+    lender: str | None = None
+    image_digest: str | None = None
+    datasets: tuple[str, ...] = ()
+    ready_at: datetime | None = None
+    extended_minutes: int = 0
+    stop_at: datetime | None = None
+    stop_why: Ended | None = None
+
+    @property
+    def until(self) -> datetime:
+        """When it ends: with its minutes, or earlier where it was told to (`stop_at`)."""
+        return min(self.ends_at, self.stop_at) if self.stop_at else self.ends_at
 
     @property
     def device_uuids(self) -> tuple[str, ...]:
@@ -126,16 +151,21 @@ class Lease:
 
 @dataclass(frozen=True, kw_only=True)
 class DeviceRow(Device):
-    """A device as the site knows it: whose it is, whether it is still there, who holds it."""
+    """A device as the site knows it: whose it is, whether it is still there, who holds it.
+
+    `pool`: every group may use it (then `group` is None). `draining`: nothing new is granted on it.
+    """
 
     group: str | None
     gone: bool
     lease: Lease | None
+    pool: bool = False
+    draining: bool = False
 
     @property
     def usable(self) -> bool:
         """True where a lease could hold it: still there, and nothing hinders."""
-        return not self.gone and self.unusable is None
+        return not self.gone and self.unusable is None and not self.draining
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ way a named server of a user holds one lease at most.
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, String, Text, select, text
+from sqlalchemy import ColumnElement, ForeignKey, Index, String, Text, false, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from hub_config.db import Base, UtcDateTime
@@ -35,6 +36,8 @@ class DeviceTable(Base):
     assigned_by: Mapped[str | None] = mapped_column(String(255))
     seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
     gone_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    pool: Mapped[bool] = mapped_column(default=False, server_default=false())
+    draining: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class LeaseTable(Base):
@@ -50,6 +53,7 @@ class LeaseTable(Base):
             sqlite_where=_HELD,
             postgresql_where=_HELD,
         ),
+        Index("ix_leases_granted_at", "granted_at"),
     )
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -71,6 +75,14 @@ class LeaseTable(Base):
     released_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     why_ended: Mapped[str | None] = mapped_column(String(40))
     container_id: Mapped[str | None] = mapped_column(String(80))
+    size: Mapped[str | None] = mapped_column(String(40))
+    lender: Mapped[str | None] = mapped_column(String(40))
+    image_digest: Mapped[str | None] = mapped_column(String(120))
+    datasets: Mapped[str | None] = mapped_column(Text)
+    ready_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    extended_minutes: Mapped[int] = mapped_column(default=0, server_default="0")
+    stop_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    stop_why: Mapped[str | None] = mapped_column(String(40))
     held: Mapped[list[LeaseDeviceTable]] = relationship(lazy="selectin")
 
 
@@ -133,6 +145,14 @@ def lease_of(row: LeaseTable) -> Lease:
         why_ended=Ended(row.why_ended) if row.why_ended else None,
         container_id=row.container_id,
         devices=tuple(devices),
+        size=row.size,
+        lender=row.lender,
+        image_digest=row.image_digest,
+        datasets=tuple(json.loads(row.datasets or "[]")),
+        ready_at=row.ready_at,
+        extended_minutes=row.extended_minutes,
+        stop_at=row.stop_at,
+        stop_why=Ended(row.stop_why) if row.stop_why else None,
     )
 
 
@@ -157,5 +177,10 @@ def device_rows(session: Session) -> list[DeviceRow]:
 def device_row(row: DeviceTable, lease: Lease | None) -> DeviceRow:
     """The device that `row` keeps, held by `lease`."""
     return DeviceRow(
-        **vars(device_of(row)), group=row.group_name, gone=row.gone_at is not None, lease=lease
+        **vars(device_of(row)),
+        group=row.group_name,
+        gone=row.gone_at is not None,
+        lease=lease,
+        pool=row.pool,
+        draining=row.draining,
     )

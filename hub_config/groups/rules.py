@@ -70,13 +70,19 @@ class StaffOnly(NotAllowed):
 
 @dataclass(frozen=True)
 class Group:
-    """A class group with its policy: `internet` says whether its containers may reach that."""
+    """A class group with its policy.
+
+    `internet`: its containers may reach that. `lends`: other groups may use its idle GPUs;
+    `borrows`: it may use the idle GPUs of groups that lend.
+    """
 
     name: str
     title: str
     internet: bool
     created_at: datetime
     created_by: str
+    lends: bool = False
+    borrows: bool = False
 
 
 @dataclass(frozen=True)

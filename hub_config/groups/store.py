@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 
-from sqlalchemy import Engine, String, select
+from sqlalchemy import Engine, String, false, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
@@ -33,10 +33,14 @@ class GroupTable(Base):
     internet: Mapped[bool]
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     created_by: Mapped[str] = mapped_column(String(255))
+    lends: Mapped[bool] = mapped_column(default=False, server_default=false())
+    borrows: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 def _group(row: GroupTable) -> Group:
-    return Group(row.name, row.title, row.internet, row.created_at, row.created_by)
+    return Group(
+        row.name, row.title, row.internet, row.created_at, row.created_by, row.lends, row.borrows
+    )
 
 
 def _find_row(session: Session, name: str) -> GroupTable:

@@ -1,0 +1,1 @@
+"""Places in line: who waits, why, for how long, and what starts next."""
