@@ -14,12 +14,32 @@ and the beginning of a hash, joined by a hyphen, which no kept name contains.
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+# What moved to `containers` is still found here until the spawner asks the keeper.
+from hub_config.containers.refusals import (
+    EngineTrouble as EngineTrouble,
+)
+from hub_config.containers.refusals import (
+    HomeTrouble as HomeTrouble,
+)
+from hub_config.containers.refusals import (
+    ImageMissing as ImageMissing,
+)
+from hub_config.containers.refusals import (
+    LabEnded as LabEnded,
+)
+from hub_config.containers.rules import (
+    home_slug as home_slug,
+)
+from hub_config.containers.rules import (
+    internet_allowed as internet_allowed,
+)
+from hub_config.containers.rules import (
+    volume_name as volume_name,
+)
 from hub_config.errors import BadInput, NotAllowed, NotFound, Unready, nearest
 from hub_config.gpus.rules import LeaseRequest
 from hub_config.language import LANGUAGES
@@ -65,30 +85,6 @@ class NothingOffered(Unready):
     """No image is offered, so that nothing can be started."""
 
     code = "nothing_offered"
-
-
-class EngineTrouble(Unready):
-    """The Docker Engine refused or did not answer."""
-
-    code = "engine_trouble"
-
-
-class LabEnded(Unready):
-    """The container ended before anything in it answered."""
-
-    code = "lab_ended"
-
-
-class ImageMissing(Unready):
-    """The image is in the catalog and was not built on this server."""
-
-    code = "image_missing"
-
-
-class HomeTrouble(Unready):
-    """The home's folder or volume cannot be made."""
-
-    code = "home_trouble"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -218,29 +214,6 @@ def lease_request(
         module=order.module.id if order.module else None,
         module_version=order.module.version if order.module else None,
     )
-
-
-def internet_allowed(lease_group: str | None, policies: Mapping[str, bool]) -> bool:
-    """Whether a container may reach the internet, by the policies of its user's class groups.
-
-    The group that gives the GPU decides; a session without one is open where any group allows it.
-    """
-    if lease_group is not None and lease_group in policies:
-        return policies[lease_group]
-    return any(policies.values())
-
-
-def home_slug(username: str) -> str:
-    """The name of a user's home folder and volume, distinct for distinct users."""
-    if re.fullmatch(r"[a-z0-9]{1,48}", username):
-        return username
-    kept = re.sub(r"[^a-z0-9]", "", username.lower())[:32]
-    return f"{kept}-{hashlib.sha256(username.encode()).hexdigest()[:12]}"
-
-
-def volume_name(instance: str, username: str) -> str:
-    """The name of the Docker volume over a user's home folder."""
-    return f"{instance}-home-{home_slug(username)}"
 
 
 def _nothing_chosen() -> NothingChosen:
