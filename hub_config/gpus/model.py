@@ -134,6 +134,12 @@ class Lease:
         return min(self.ends_at, self.stop_at) if self.stop_at else self.ends_at
 
     @property
+    def until_why(self) -> Ended:
+        """Why it will end then."""
+        early = self.stop_at is not None and self.stop_at < self.ends_at
+        return self.stop_why or Ended.TIME_UP if early else Ended.TIME_UP
+
+    @property
     def device_uuids(self) -> tuple[str, ...]:
         """The UUIDs of its devices, in order of index."""
         return tuple(device.uuid for device in self.devices)

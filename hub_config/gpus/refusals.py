@@ -72,6 +72,24 @@ class LeaseOver(Conflict):
     code = "lease_over"
 
 
+class GroupOrPool(BadInput):
+    """A GPU was to go to a group and to the pool at once."""
+
+    code = "group_or_pool"
+
+
+class LongEnough(Conflict):
+    """A session was to be extended beyond what it may have."""
+
+    code = "long_enough"
+
+
+class EndsEarly(Conflict):
+    """A session that is to end before its time cannot be extended."""
+
+    code = "ends_early"
+
+
 class DriverBroken(Unready):
     """There is an NVIDIA driver, and it does not answer."""
 
@@ -179,7 +197,7 @@ def already_held(lease: Lease) -> AlreadyHeld:
         given=lease.server_name,
         do="Stop it first, or open it.",
         username=lease.username,
-        time=lease.ends_at.strftime("%Y-%m-%d %H:%M"),
+        time=lease.until.strftime("%Y-%m-%d %H:%M"),
     )
 
 
@@ -201,6 +219,41 @@ def lease_over(lease: Lease) -> LeaseOver:
         do="Start the server again.",
         lease_id=lease.id,
         why=str(lease.why_ended),
+    )
+
+
+def group_or_pool(group: str) -> GroupOrPool:
+    """`group` was given, and the pool too."""
+    return GroupOrPool(
+        "A GPU belongs to a group or to the pool, not to {group} and the pool at once.",
+        given=group,
+        do="Leave one of the two out.",
+        group=group,
+    )
+
+
+def long_enough(lease: Lease, minutes: int, most_minutes: int) -> LongEnough:
+    """`minutes` more would make `lease` longer than `most_minutes`."""
+    has = lease.minutes + lease.extended_minutes
+    return LongEnough(
+        "This session has {has} minutes, and {minutes} more are over the {most} that one may have.",
+        given=minutes,
+        allowed=max(0, most_minutes - has),
+        do="Save your work; start a new session after it.",
+        has=has,
+        minutes=minutes,
+        most=most_minutes,
+    )
+
+
+def ends_early(lease: Lease, why: str) -> EndsEarly:
+    """`lease` ends before its minutes are over, because of `why`."""
+    return EndsEarly(
+        "This session ends at about {time} UTC and cannot be extended: {why}.",
+        given=lease.id,
+        do="Save your work before then.",
+        time=lease.until.strftime("%Y-%m-%d %H:%M"),
+        why=why,
     )
 
 

@@ -1,8 +1,12 @@
 """Which device a lease gets, when the next is free, and which requests can never be.
 
-Devices of one lease come from one group, so that a group's instructor sees whole leases. Within
-the group the smallest that serve are taken first, then the lowest index: large cards stay free for
-those who need them. Everything here is pure: rows come in, and `now` is given.
+A group uses its own devices first, then the pool that is everybody's, and then, where it borrows,
+the idle devices of one group that lends. Where a student is in several groups, what costs nobody
+anything goes first: the own devices of each group, then the pool, and loans last. A lease counts
+for one group and has one lender at most, so that an instructor sees whole leases and a loan is
+called back whole. Within an offer the smallest that serve are taken first, then the lowest index:
+large cards stay free for those who need them. Everything here is pure: rows come in, and `now` is
+given.
 
 A card that is sold as one of 24 GB reports between 22.5 and 24 GB, because error correction and
 the driver keep the rest (an L4 reports 23,034 MB). A request names what is sold, so a device serves
@@ -11,8 +15,10 @@ where it reports nine tenths of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from hub_config.gpus import refusals
 from hub_config.gpus.model import (
@@ -43,6 +49,7 @@ from hub_config.gpus.refusals import (
     UnknownDevice,
     UnknownLease,
 )
+from hub_config.groups.rules import Group
 
 # This module is the door to the slice's words and refusals; callers need no other.
 __all__ = [
@@ -64,10 +71,12 @@ __all__ = [
     "LeaseRequest",
     "NoFreeGpu",
     "NoGpuForGroup",
+    "Offer",
     "RealAndSimulated",
     "UnknownDevice",
     "UnknownLease",
     "Unusable",
+    "candidates",
     "check_request",
     "choose",
     "container_name",
@@ -109,13 +118,70 @@ def serves(device: Device, memory_mb: int) -> bool:
 
 
 def choose(free: Iterable[DeviceRow], wanted: int) -> list[DeviceRow]:
-    """The `wanted` devices to take of `free`: smallest first, then lowest index."""
-    return sorted(free, key=lambda d: (d.memory_mb, d.server, d.index, d.uuid))[:wanted]
+    """The `wanted` devices to take of `free`: own before pool, smallest first, lowest index."""
+    order = sorted(free, key=lambda d: (d.pool, d.memory_mb, d.server, d.index, d.uuid))
+    return order[:wanted]
 
 
 def end_of(start: datetime, minutes: int) -> datetime:
     """When a session of `minutes` that began at `start` ends."""
     return start + timedelta(minutes=minutes)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """Devices that one group may use, all of which would serve; those in use are among them.
+
+    `lender` is the group whose devices they are, where that is another. An offer with the pool
+    holds the group's own devices too, because a lease of two may take one of each.
+    """
+
+    group: str | None
+    lender: str | None
+    devices: tuple[DeviceRow, ...]
+
+    @property
+    def free(self) -> tuple[DeviceRow, ...]:
+        """Those that nobody holds."""
+        return tuple(row for row in self.devices if row.lease is None)
+
+    def chosen(self, wanted: int) -> Offer | None:
+        """This offer with exactly the `wanted` free devices to take; None where too few are."""
+        if len(self.free) < wanted:
+            return None
+        return replace(self, devices=tuple(choose(self.free, wanted)))
+
+
+def candidates(
+    rows: Iterable[DeviceRow],
+    request: LeaseRequest,
+    groups: Sequence[Group],
+    all_groups: Mapping[str, Group],
+) -> list[Offer]:
+    """What may serve `request`, best first: own devices, own with the pool, one lender's.
+
+    `groups` are those of the request that exist. Offers with too few devices to ever serve are
+    among them, empty ones are not. Without a GPU there is one offer of no devices.
+    """
+    if not request.gpu_count:
+        return [Offer(groups[0].name if groups else None, None, ())]
+    known = {**all_groups, **{group.name: group for group in groups}}
+    names = [group.name for group in groups]
+    return list(_offers(rows, names, request.gpu_memory_mb, known))
+
+
+def _offers(
+    rows: Iterable[DeviceRow], names: Sequence[str], memory_mb: int, known: Mapping[str, Group]
+) -> Iterator[Offer]:
+    serving = [row for row in rows if row.usable and serves(row, memory_mb)]
+    own = {name: tuple(row for row in serving if row.group == name) for name in [*names, *known]}
+    pool = tuple(row for row in serving if row.pool)
+    lenders = [name for name in sorted(known) if known[name].lends and own[name]]
+    yield from (Offer(name, None, own[name]) for name in names if own[name])
+    yield from (Offer(name, None, own[name] + pool) for name in names if pool)
+    for name in names:
+        if name in known and known[name].borrows:
+            yield from (Offer(name, other, own[other]) for other in lenders if other != name)
 
 
 def next_free(devices: Sequence[DeviceRow], wanted: int, now: datetime) -> datetime | None:
@@ -125,68 +191,83 @@ def next_free(devices: Sequence[DeviceRow], wanted: int, now: datetime) -> datet
     """
     if wanted > len(devices):
         return None
-    ends = sorted(max(d.lease.ends_at, now) if d.lease else now for d in devices)
+    ends = sorted(max(d.lease.until, now) if d.lease else now for d in devices)
     return ends[wanted - 1] if wanted else now
 
 
 def supply(
-    rows: Iterable[DeviceRow], groups: Sequence[str], wanted: int, memory_mb: int, now: datetime
+    rows: Iterable[DeviceRow],
+    groups: Sequence[str],
+    wanted: int,
+    memory_mb: int,
+    now: datetime,
+    all_groups: Mapping[str, Group] = MappingProxyType({}),
 ) -> Free:
-    """What `groups` have for a request of `wanted` devices of `memory_mb` each."""
-    usable = [row for row in rows if row.usable and row.group in groups]
-    serving = [row for row in usable if serves(row, memory_mb)]
-    free = [row for row in serving if row.lease is None]
-    enough = any(_count(free, group) >= wanted for group in groups) or wanted == 0
-    times = [next_free([r for r in serving if r.group == g], wanted, now) for g in groups]
+    """What `groups` have for a request of `wanted` devices of `memory_mb` each.
+
+    Own devices and the pool count, and what they may borrow by the policies of `all_groups`.
+    """
+    rows = tuple(rows)
+    offers = list(_offers(rows, groups, memory_mb, all_groups))
+    any_size = list(_offers(rows, groups, 0, all_groups))
+    serving = _together(offers)
+    enough = wanted == 0 or any(len(offer.free) >= wanted for offer in offers)
+    times = [next_free(offer.devices, wanted, now) for offer in offers]
     return Free(
-        free=len(free),
+        free=sum(row.lease is None for row in serving),
         total=len(serving),
         enough=enough,
         next_free_at=None if enough else min((t for t in times if t), default=None),
-        largest_memory_mb=max((row.memory_mb for row in usable), default=0),
+        largest_memory_mb=max((row.memory_mb for row in _together(any_size)), default=0),
         simulated=any(row.simulated for row in serving),
     )
 
 
-def _count(rows: Iterable[DeviceRow], group: str) -> int:
-    return sum(row.group == group for row in rows)
+def _together(offers: Iterable[Offer]) -> list[DeviceRow]:
+    """Every device of `offers`, once."""
+    return list({row.uuid: row for offer in offers for row in offer.devices}.values())
 
 
 def pick(
-    rows: Sequence[DeviceRow], request: LeaseRequest, groups: Sequence[str], now: datetime
-) -> tuple[str | None, list[DeviceRow]]:
-    """The group that lends and the devices it lends; NoGpuForGroup, NoFreeGpu.
+    rows: Sequence[DeviceRow],
+    request: LeaseRequest,
+    groups: Sequence[Group],
+    all_groups: Mapping[str, Group],
+    now: datetime,
+) -> Offer:
+    """The first offer that has enough free, with exactly the devices to take.
 
-    `groups` are those of the request that exist. Without a GPU the first of them lends.
+    Raises NoGpuForGroup (it never will be possible) or NoFreeGpu (with the time when it will).
     """
-    if not request.gpu_count:
-        return (groups[0] if groups else None), []
-    if not groups:
+    if request.gpu_count and not groups:
         raise refusals.no_group()
-    wanted, memory_mb = request.gpu_count, request.gpu_memory_mb
-    serving = [r for r in rows if r.usable and r.group in groups and serves(r, memory_mb)]
-    for group in groups:
-        free = [r for r in serving if r.group == group and r.lease is None]
-        if len(free) >= wanted:
-            return group, choose(free, wanted)
-    raise _why_not(supply(rows, groups, wanted, memory_mb, now), serving, request, groups)
+    offers = candidates(rows, request, groups, all_groups)
+    chosen = (offer.chosen(request.gpu_count) for offer in offers)
+    first = next((offer for offer in chosen if offer is not None), None)
+    if first is None:
+        names = [group.name for group in groups]
+        wanted, memory_mb = request.gpu_count, request.gpu_memory_mb
+        found = supply(rows, names, wanted, memory_mb, now, all_groups)
+        raise _why_not(found, offers, request, names)
+    return first
 
 
 def _why_not(
-    found: Free, serving: Sequence[DeviceRow], request: LeaseRequest, groups: Sequence[str]
+    found: Free, offers: Sequence[Offer], request: LeaseRequest, groups: Sequence[str]
 ) -> NoGpuForGroup | NoFreeGpu:
     wanted = request.gpu_count
     if not found.largest_memory_mb:
         return refusals.no_gpu_assigned(groups)
-    if not serving:
+    if not offers:
         return refusals.too_small_ever(groups, request.gpu_memory_mb, found.largest_memory_mb)
     if found.next_free_at is None:
-        most = max(_count(serving, group) for group in groups)
+        most = max(len(offer.devices) for offer in offers)
         return refusals.too_few_ever(groups, wanted, most)
-    lending = [group for group in groups if _count(serving, group) >= wanted]
-    mine = [row for row in serving if row.group in lending]
-    free = sum(row.lease is None for row in mine)
-    return refusals.none_free(lending, len(mine), free, found.next_free_at)
+    enough = [offer for offer in offers if len(offer.devices) >= wanted]
+    names = list(dict.fromkeys(offer.group for offer in enough if offer.group))
+    devices = _together(enough)
+    free = sum(row.lease is None for row in devices)
+    return refusals.none_free(names, len(devices), free, found.next_free_at)
 
 
 def resolve(given: str, rows: Sequence[DeviceRow]) -> DeviceRow:

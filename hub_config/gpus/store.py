@@ -1,8 +1,9 @@
 """Devices: which were found, which group each belongs to; one transaction a verb.
 
-A device belongs to one group at most, and to nobody until an administrator assigns it. Taking it
-from a group ends no session: the lease on it runs on to its own end, and the next is granted to the
-new group. A device that is no longer found is gone, not deleted: leases name it, and when it
+A device belongs to one group at most or to the pool that all groups may use, and to nobody until an
+administrator assigns it. Taking it from a group ends no session: the lease on it runs on to its own
+end, and the next is granted to the new group. A device that drains is granted to nobody until that
+is taken back. A device that is no longer found is gone, not deleted: leases name it, and when it
 comes back it has its group again.
 """
 
@@ -17,7 +18,7 @@ from sqlalchemy import Engine, select
 
 from hub_config import clock
 from hub_config.db import reading, writing
-from hub_config.gpus import rules
+from hub_config.gpus import refusals, rules
 from hub_config.gpus.model import Device, DeviceRow
 from hub_config.gpus.tables import DeviceTable, device_rows
 from hub_config.groups.store import find
@@ -60,19 +61,34 @@ class DeviceStore:
         with reading(self.engine) as session:
             return device_rows(session)
 
-    def assign(self, device: str, group: str | None, by: str) -> DeviceRow:
+    def assign(self, device: str, group: str | None, by: str, *, pool: bool = False) -> DeviceRow:
         """Give `device` (UUID, its beginning, or index) to `group`, or with None to nobody.
 
-        Raises UnknownDevice, AmbiguousDevice and UnknownGroup, which name the nearest. The lease
-        of the answer, where it has one, runs on.
+        With `pool` and no group it is everybody's. Raises UnknownDevice, AmbiguousDevice and
+        UnknownGroup, which name the nearest, and GroupOrPool. The lease of the answer, where it
+        has one, runs on.
         """
+        if pool and group is not None:
+            raise refusals.group_or_pool(group)
         with writing(self.engine) as session:
             chosen = rules.resolve(device, device_rows(session))
             if group is not None:
                 find(session, group)
             row = session.get_one(DeviceTable, chosen.uuid)
             row.group_name = group
+            row.pool = pool
             row.assigned_at = clock.now()
             row.assigned_by = by
-        log.info("GPU %s assigned to %s by %s", chosen.uuid, group, by)
-        return replace(chosen, group=group)
+        log.info("GPU %s assigned to %s by %s", chosen.uuid, "the pool" if pool else group, by)
+        return replace(chosen, group=group, pool=pool)
+
+    def drain(self, device: str, on: bool, by: str) -> DeviceRow:
+        """Grant nothing new on `device`, or with `on` False grant again; its lease runs on.
+
+        Raises UnknownDevice and AmbiguousDevice.
+        """
+        with writing(self.engine) as session:
+            chosen = rules.resolve(device, device_rows(session))
+            session.get_one(DeviceTable, chosen.uuid).draining = on
+        log.info("GPU %s draining=%s by %s", chosen.uuid, on, by)
+        return replace(chosen, draining=on)

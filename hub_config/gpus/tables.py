@@ -8,9 +8,10 @@ way a named server of a user holds one lease at most.
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, ForeignKey, Index, String, Text, false, select, text
+from sqlalchemy import ColumnElement, ForeignKey, Index, String, Text, false, or_, select, text
 from sqlalchemy.orm import Mapped, Session, mapped_column, relationship
 
 from hub_config.db import Base, UtcDateTime
@@ -54,6 +55,7 @@ class LeaseTable(Base):
             postgresql_where=_HELD,
         ),
         Index("ix_leases_granted_at", "granted_at"),
+        Index("ix_leases_released_at", "released_at"),
     )
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -159,6 +161,25 @@ def lease_of(row: LeaseTable) -> Lease:
 def active_leases(session: Session, *conditions: ColumnElement[bool]) -> list[Lease]:
     """The leases that are not released and meet `conditions`, oldest first."""
     query = select(LeaseTable).where(LeaseTable.released_at.is_(None), *conditions)
+    rows = session.scalars(query.order_by(LeaseTable.granted_at, LeaseTable.id))
+    return [lease_of(row) for row in rows]
+
+
+def leases_since(
+    session: Session,
+    since: datetime,
+    *,
+    usernames: Collection[str] | None = None,
+    groups: Collection[str] | None = None,
+) -> list[Lease]:
+    """The leases that were not yet over at `since`, oldest first; of these people and groups."""
+    query = select(LeaseTable).where(
+        or_(LeaseTable.released_at.is_(None), LeaseTable.released_at > since)
+    )
+    if usernames is not None:
+        query = query.where(LeaseTable.username.in_(usernames))
+    if groups is not None:
+        query = query.where(LeaseTable.group_name.in_(groups))
     rows = session.scalars(query.order_by(LeaseTable.granted_at, LeaseTable.id))
     return [lease_of(row) for row in rows]
 

@@ -55,6 +55,12 @@ def find(session: Session, name: str) -> Group:
     return _group(_find_row(session, name))
 
 
+def every_group(session: Session) -> dict[str, Group]:
+    """Every group under its name, inside a transaction of the caller's."""
+    rows = session.scalars(select(GroupTable).order_by(GroupTable.name))
+    return {row.name: _group(row) for row in rows}
+
+
 class GroupStore:
     """All class groups of this RadLab."""
 
@@ -81,8 +87,7 @@ class GroupStore:
     def all(self) -> list[Group]:
         """Every group, by name."""
         with reading(self.engine) as session:
-            rows = session.scalars(select(GroupTable).order_by(GroupTable.name))
-            return [_group(row) for row in rows]
+            return list(every_group(session).values())
 
     def names(self) -> list[str]:
         """The name of every group, in order."""
@@ -99,6 +104,17 @@ class GroupStore:
             row = _find_row(session, name)
             row.internet = allowed
         log.info("group %s internet=%s by %s", name, allowed, by)
+        return _group(row)
+
+    def set_lending(self, name: str, lends: bool, borrows: bool, by: str) -> Group:
+        """Let other groups use the group's idle GPUs (`lends`), and let it use theirs (`borrows`).
+
+        A loan that runs goes on; where lending ends, it is called back when its owner needs it.
+        """
+        with writing(self.engine) as session:
+            row = _find_row(session, name)
+            row.lends, row.borrows = lends, borrows
+        log.info("group %s lends=%s borrows=%s by %s", name, lends, borrows, by)
         return _group(row)
 
     def remove(self, name: str, by: str) -> None:

@@ -45,6 +45,7 @@ def upgrade() -> None:
     op.add_column("leases", sa.Column("stop_at", UtcDateTime()))
     op.add_column("leases", sa.Column("stop_why", sa.String(40)))
     op.create_index("ix_leases_granted_at", "leases", ["granted_at"])
+    op.create_index("ix_leases_released_at", "leases", ["released_at"])
     _create_places()
     _create_usage()
 
@@ -149,6 +150,7 @@ def downgrade() -> None:
     for table in ("audit", "homes", "lease_usage", "quotas", "places"):
         op.drop_table(table)
     op.drop_index("ix_leases_granted_at", "leases")
+    op.drop_index("ix_leases_released_at", "leases")
     for table, names in (("leases", _LEASES), ("devices", _DEVICES), ("groups", _GROUPS)):
         for name in names:
             op.drop_column(table, name)
