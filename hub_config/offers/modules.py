@@ -65,17 +65,22 @@ class Module(BaseModel):
     cpu_ok: bool = Field(default=False, description="True: each GPU cell has a CPU twin.")
     cpus: float | None = Field(default=None, gt=0, le=256, description="CPU cores.")
     memory_gb: float | None = Field(default=None, gt=0, le=4096, description="Memory in GB.")
+    gpu_memory_gb: float | None = Field(
+        default=None, gt=0, le=1024, description="Memory of each GPU in GB; none: any card serves."
+    )
     datasets: _Names = Field(default=[], description="Datasets that it reads.")
     languages: _Names = Field(description="Languages that it is written in; `en` is one.")
     order: int = Field(ge=0, description="Place among the modules.")
 
     @model_validator(mode="after")
-    def _every_text_in_every_language(self) -> Module:
+    def _parts_agree(self) -> Module:
         unknown = [name for name in self.languages if name not in NOTEBOOKS]
         if unknown:
             raise ValueError(f"languages: '{unknown[0]}' is none of {', '.join(NOTEBOOKS)}")
         if "en" not in self.languages:
             raise ValueError("languages: 'en' is the source and must be one of them")
+        if self.gpu_memory_gb and not self.gpus:
+            raise ValueError("gpu_memory_gb: a module without a GPU asks for no GPU memory")
         for field in ("title", "summary", "objectives"):
             have, want = set(getattr(self, field)), set(self.languages)
             if have != want:

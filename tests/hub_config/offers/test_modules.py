@@ -75,6 +75,8 @@ def test_a_module_in_english_only_opens_in_english(tmp_path: Path) -> None:
         ({"minutes": "sixty"}, "minutes: "),
         ({"minutes": 2}, "minutes: "),
         ({"gpus": True}, "gpus: "),
+        ({"gpu_memory_gb": 0}, "gpu_memory_gb: "),
+        ({"gpus": 0, "gpu_memory_gb": 8}, "a module without a GPU asks for no GPU memory"),
         ({"version": "1.0"}, "version: "),
         ({"version": "1.0.01"}, "version: "),
         ({"id": "classification"}, "id: "),
