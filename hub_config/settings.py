@@ -97,6 +97,16 @@ class Settings(HasTraits):
     warn_minutes = Int(
         10, min=1, max=60, help="Minutes before a session's end to warn the student."
     )
+    idle_minutes = Int(
+        30,
+        min=0,
+        max=1440,
+        help="Minutes without real use after which a session is told to end; 0: never. An open "
+        "tab is no use.",
+    )
+    idle_grace_minutes = Int(
+        10, min=1, max=60, help="Minutes that an idle session still has once its student is told."
+    )
     admin_contact = Unicode("", help="How students reach the administrators; shown with errors.")
     plain_http_accepted = Bool(
         False, help="True silences the warning about passwords over plain HTTP."
