@@ -6,9 +6,12 @@ utilisation is a share from 0 to 1.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
+
+from hub_config.gpus.model import Ended
 
 
 class Kind(StrEnum):
@@ -23,8 +26,9 @@ class Limits:
     """What may be used; None: no limit.
 
     `gpus`, `cpus`, `memory_mb` and `servers` count what is held at once, by everybody of a group or
-    by one person; `minutes` is the longest session, extensions included; `gpu_hours_week` counts
-    from Monday 00:00 UTC; `disk_mb` is one home (of a group: the home of each of its students).
+    by one person, and `gpu_hours_week` from Monday 00:00 UTC: both bind. `minutes` is the longest
+    session, extensions included, and `disk_mb` one home: of a group they are for each of its
+    students, and a person's own takes their place.
     """
 
     gpus: int | None = None
@@ -110,3 +114,91 @@ class HomeUse:
     username: str
     used_mb: int
     measured_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """Which limits bind a person: their own, and those of each class group that they are in."""
+
+    person: Limits
+    groups: Mapping[str, Limits]
+
+    def of(self, group: str | None) -> Limits:
+        """The limits of `group`; no limit for those that have none, and for no group."""
+        return self.groups.get(group, Limits()) if group else Limits()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """What a person or group holds now, and the GPU-hours of their week so far."""
+
+    gpus: int = 0
+    cpus: float = 0.0
+    memory_mb: int = 0
+    servers: int = 0
+    gpu_hours_week: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Short:
+    """A limit that leaves no room: `what` is its name in `Limits`; `wanted` is asked for on top."""
+
+    kind: Kind
+    name: str
+    what: str
+    limit: float
+    used: float
+    wanted: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Over:
+    """A limit that is below what is in use; `username` where it is about one student's."""
+
+    what: str
+    limit: float
+    used: float
+    username: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class QuotaSet:
+    """A quota as it is now, and what of it was exceeded when it was set."""
+
+    quota: Quota
+    over: tuple[Over, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """Who used what from when to when: a lease with what its container used.
+
+    `started_at` is None where its container never ran; `ended_at` where the lease is active.
+    `minutes` and `gpu_hours` count from start to end, or up to now.
+    """
+
+    lease_id: str
+    username: str
+    group: str | None
+    lender: str | None
+    device_uuids: tuple[str, ...]
+    device_models: tuple[str, ...]
+    simulated: bool
+    size: str | None
+    cpus: float
+    memory_mb: int
+    image: str
+    image_digest: str | None
+    module: str | None
+    module_version: str | None
+    datasets: tuple[str, ...]
+    granted_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    minutes: int
+    gpu_hours: float
+    memory_peak_mb: int
+    gpu_memory_peak_mb: int
+    gpu_mean: float | None
+    oom_kills: int
+    why_ended: Ended | None

@@ -1,0 +1,386 @@
+"""Quotas, the use of leases and homes, and the audit: one transaction a verb."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+
+from sqlalchemy import Engine, or_, select
+from sqlalchemy.orm import Session
+
+from hub_config import clock
+from hub_config.db import reading, writing
+from hub_config.gpus.model import Lease
+from hub_config.gpus.tables import LeaseTable, leases_since
+from hub_config.groups.store import find
+from hub_config.usage import refusals, rules
+from hub_config.usage.model import (
+    LIMITS,
+    Bounds,
+    Entry,
+    Held,
+    HomeUse,
+    Kind,
+    LeaseUsage,
+    Limits,
+    Over,
+    Quota,
+    QuotaSet,
+    Record,
+    Sample,
+)
+from hub_config.usage.tables import AuditTable, HomeTable, LeaseUsageTable, QuotaTable
+
+log = logging.getLogger(__name__)
+
+# A query may name only so many ids: SQLite allows 32,766 parameters.
+_AT_ONCE = 5000
+
+
+class QuotaStore:
+    """All quotas of this RadLab."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def set(self, kind: Kind, name: str, limits: Limits, by: str, *, reason: str = "") -> QuotaSet:
+        """Let exactly `limits` bind the group or person `name`; says what of it is exceeded now.
+
+        Nothing that runs is ended by it. Raises BadLimit, BadQuotaName and UnknownGroup.
+        """
+        return self.change(kind, name, vars(limits), by, reason=reason)
+
+    def change(
+        self,
+        kind: Kind,
+        name: str,
+        changes: Mapping[str, float | None],
+        by: str,
+        *,
+        reason: str = "",
+    ) -> QuotaSet:
+        """Change the limits that `changes` names, None lifting one; as `set` otherwise."""
+        now = clock.now()
+        with writing(self.engine) as session:
+            _check_name(session, kind, name)
+            row = session.get(QuotaTable, (kind.value, name)) or QuotaTable(
+                kind=kind.value, name=name
+            )
+            limits = rules.changed(_limits(row), changes)
+            for what in LIMITS:
+                setattr(row, what, getattr(limits, what))
+            row.set_at, row.set_by = now, by
+            session.add(row)
+            _audit(
+                session, now, by, "quota", reason, _person(kind, name), f"{kind} {name}: {limits}"
+            )
+            session.flush()
+            return QuotaSet(quota=_quota(row), over=tuple(_over(session, kind, name, limits, now)))
+
+    def remove(self, kind: Kind, name: str, by: str, *, reason: str = "") -> None:
+        """Lift every limit of the group or person `name`; NoQuota where there is none."""
+        with writing(self.engine) as session:
+            row = session.get(QuotaTable, (kind.value, name))
+            if row is None:
+                raise refusals.no_quota(kind, name)
+            session.delete(row)
+            detail = f"{kind} {name}: removed"
+            _audit(session, clock.now(), by, "quota", reason, _person(kind, name), detail)
+
+    def get(self, kind: Kind, name: str) -> Quota:
+        """The quota of the group or person `name`; NoQuota."""
+        with reading(self.engine) as session:
+            row = session.get(QuotaTable, (kind.value, name))
+            if row is None:
+                raise refusals.no_quota(kind, name)
+            return _quota(row)
+
+    def all(self) -> list[Quota]:
+        """Every quota that is set: groups by name, then people by name."""
+        with reading(self.engine) as session:
+            rows = session.scalars(select(QuotaTable).order_by(QuotaTable.kind, QuotaTable.name))
+            return [_quota(row) for row in rows]
+
+    def of(self, username: str, groups: Collection[str]) -> Bounds:
+        """Which limits bind `username`, who is in the class `groups`."""
+        with reading(self.engine) as session:
+            return for_person(session, username, groups)
+
+    def held(self, kind: Kind, name: str, now: datetime) -> Held:
+        """What the group or person `name` holds, and the GPU-hours of their week so far."""
+        with reading(self.engine) as session:
+            return rules.held(_week(session, kind, name, now), now)
+
+    def hours_ends(self, now: datetime) -> dict[str, datetime]:
+        """When weekly GPU-hours will be used up, by lease: of active ones with a GPU, where at all.
+
+        The earlier of the owner's and the group's. It may be past; it may be later than the lease
+        ends. As others start and stop it moves either way, so ask again before acting on it.
+        """
+        with reading(self.engine) as session:
+            bounds = every_limit(session)
+            leases = leases_since(session, rules.week_start(now))
+        return rules.hours_ends(leases, bounds, now)
+
+
+def for_person(session: Session, username: str, groups: Collection[str]) -> Bounds:
+    """Which limits bind `username`, who is in `groups`; inside a transaction of the caller's."""
+    limits = every_limit(session)
+    return Bounds(
+        person=limits.get((Kind.PERSON, username), Limits()),
+        groups={group: limits.get((Kind.GROUP, group), Limits()) for group in groups},
+    )
+
+
+def every_limit(session: Session) -> dict[tuple[Kind, str], Limits]:
+    """Every limit that is set, by whom it binds; inside a transaction of the caller's."""
+    rows = session.scalars(select(QuotaTable))
+    return {(Kind(row.kind), row.name): _limits(row) for row in rows}
+
+
+class UsageStore:
+    """What leases and homes used."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def sample(self, samples: Iterable[Sample], now: datetime) -> None:
+        """Keep one look at each of several containers; of unknown leases nothing is kept."""
+        by_lease = {sample.lease_id: sample for sample in samples}
+        with writing(self.engine) as session:
+            for row in _usage_rows(session, by_lease):
+                _add(row, by_lease[row.lease_id], now)
+
+    def busy(self, lease_id: str, now: datetime, kernels: int | None = None) -> None:
+        """Note real use of the lease at `now`, and where given how many kernels are at work."""
+        with writing(self.engine) as session:
+            for row in _usage_rows(session, [lease_id]):
+                row.busy_at = max(now, row.busy_at or now)
+                row.kernels = row.kernels if kernels is None else kernels
+
+    def of(self, lease_ids: Collection[str]) -> dict[str, LeaseUsage]:
+        """What each of these leases used; nothing yet where nothing was sampled."""
+        with reading(self.engine) as session:
+            return _usage(session, lease_ids)
+
+    def records(
+        self,
+        since: datetime,
+        now: datetime,
+        *,
+        usernames: Collection[str] | None = None,
+        groups: Collection[str] | None = None,
+        until: datetime | None = None,
+    ) -> list[Record]:
+        """Who used what, of the leases not yet over at `since` and granted before `until`."""
+        with reading(self.engine) as session:
+            found = leases_since(session, since, usernames=usernames, groups=groups)
+            leases = [lease for lease in found if until is None or lease.granted_at < until]
+            usage = _usage(session, [lease.id for lease in leases])
+        return [rules.record_of(lease, usage[lease.id], now) for lease in leases]
+
+    def homes(self, homes: Iterable[HomeUse]) -> None:
+        """Keep how much these homes hold."""
+        with writing(self.engine) as session:
+            for home in homes:
+                session.merge(HomeTable(**vars(home)))
+
+    def home(self, username: str) -> HomeUse | None:
+        """How much the home of `username` held when it was measured; None: it never was."""
+        with reading(self.engine) as session:
+            row = session.get(HomeTable, username)
+            return _home(row) if row else None
+
+    def all_homes(self) -> dict[str, HomeUse]:
+        """How much every measured home holds, by its owner."""
+        with reading(self.engine) as session:
+            return {row.username: _home(row) for row in session.scalars(select(HomeTable))}
+
+
+class AuditStore:
+    """What staff did for whom, and why; nothing of it is ever changed."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def note(
+        self,
+        by: str,
+        action: str,
+        reason: str,
+        *,
+        username: str | None = None,
+        lease_id: str | None = None,
+        place_id: str | None = None,
+        detail: str = "",
+    ) -> Entry:
+        """Record that `by` did `action` for somebody because of `reason`; NoReason without one."""
+        reason = rules.check_reason(reason)
+        with writing(self.engine) as session:
+            row = _audit(session, clock.now(), by, action, reason, username, detail)
+            row.lease_id, row.place_id = lease_id, place_id
+            session.flush()
+            return _entry(row)
+
+    def recent(
+        self, limit: int = 200, *, by: str | None = None, groups: Collection[str] = ()
+    ) -> list[Entry]:
+        """The newest entries first: all, or those of `by` and those about leases of `groups`."""
+        query = select(AuditTable).outerjoin(LeaseTable, LeaseTable.id == AuditTable.lease_id)
+        if by is not None:
+            query = query.where(or_(AuditTable.by == by, LeaseTable.group_name.in_(groups)))
+        with reading(self.engine) as session:
+            rows = session.scalars(query.order_by(AuditTable.id.desc()).limit(limit))
+            return [_entry(row) for row in rows]
+
+
+def _check_name(session: Session, kind: Kind, name: str) -> None:
+    if not 0 < len(name) <= 255 or name != name.strip():
+        raise refusals.bad_quota_name(name)
+    if kind is Kind.GROUP:
+        find(session, name)
+
+
+def _person(kind: Kind, name: str) -> str | None:
+    return name if kind is Kind.PERSON else None
+
+
+def _limits(row: QuotaTable) -> Limits:
+    return Limits(**{what: getattr(row, what) for what in LIMITS})
+
+
+def _told(limits: Limits) -> str:
+    known = [(what, getattr(limits, what)) for what in LIMITS]
+    return (
+        ", ".join(f"{what} {limit:g}" for what, limit in known if limit is not None) or "no limit"
+    )
+
+
+def _quota(row: QuotaTable) -> Quota:
+    return Quota(
+        kind=Kind(row.kind),
+        name=row.name,
+        limits=_limits(row),
+        set_at=row.set_at,
+        set_by=row.set_by,
+    )
+
+
+def _week(session: Session, kind: Kind, name: str, now: datetime) -> list[Lease]:
+    chosen = {"usernames" if kind is Kind.PERSON else "groups": [name]}
+    return leases_since(session, rules.week_start(now), **chosen)
+
+
+def _over(session: Session, kind: Kind, name: str, limits: Limits, now: datetime) -> list[Over]:
+    leases = _week(session, kind, name, now)
+    people = [name] if kind is Kind.PERSON else sorted({lease.username for lease in leases})
+    homes = session.scalars(select(HomeTable).where(HomeTable.username.in_(people)))
+    return rules.above(limits, rules.held(leases, now), leases, map(_home, homes))
+
+
+def _usage_rows(session: Session, lease_ids: Collection[str]) -> list[LeaseUsageTable]:
+    """The row of each of these leases that exists, made where there is none yet."""
+    known = session.scalars(select(LeaseTable.id).where(LeaseTable.id.in_(lease_ids)))
+    rows = session.scalars(
+        select(LeaseUsageTable).where(LeaseUsageTable.lease_id.in_(lease_ids))
+    ).all()
+    new = [_new_row(lease_id) for lease_id in set(known) - {row.lease_id for row in rows}]
+    session.add_all(new)
+    return [*rows, *new]
+
+
+def _new_row(lease_id: str) -> LeaseUsageTable:
+    numbers = (
+        "samples",
+        "cpu_now",
+        "memory_now_mb",
+        "memory_peak_mb",
+        "gpu_now",
+        "gpu_sum",
+        "gpu_samples",
+        "gpu_memory_now_mb",
+        "gpu_memory_peak_mb",
+        "oom_kills",
+        "kernels",
+    )
+    return LeaseUsageTable(lease_id=lease_id, **dict.fromkeys(numbers, 0))
+
+
+def _add(row: LeaseUsageTable, sample: Sample, now: datetime) -> None:
+    row.sampled_at = now
+    row.samples += 1
+    row.cpu_now = sample.cpu
+    row.memory_now_mb = sample.memory_mb
+    row.memory_peak_mb = max(row.memory_peak_mb, sample.memory_mb)
+    row.gpu_memory_now_mb = sample.gpu_memory_mb
+    row.gpu_memory_peak_mb = max(row.gpu_memory_peak_mb, sample.gpu_memory_mb)
+    if sample.gpu is not None:
+        row.gpu_now = sample.gpu
+        row.gpu_sum += sample.gpu
+        row.gpu_samples += 1
+    if sample.oom_kills > row.oom_kills:
+        row.oom_kills, row.oom_at = sample.oom_kills, now
+        row.oom_process = sample.oom_process and sample.oom_process[:80]
+
+
+def _usage(session: Session, lease_ids: Collection[str]) -> dict[str, LeaseUsage]:
+    ids = list(lease_ids)
+    found = {lease_id: LeaseUsage(lease_id=lease_id) for lease_id in ids}
+    for start in range(0, len(ids), _AT_ONCE):
+        some = LeaseUsageTable.lease_id.in_(ids[start : start + _AT_ONCE])
+        rows = session.scalars(select(LeaseUsageTable).where(some))
+        found |= {row.lease_id: _usage_of(row) for row in rows}
+    return found
+
+
+def _usage_of(row: LeaseUsageTable) -> LeaseUsage:
+    return LeaseUsage(
+        lease_id=row.lease_id,
+        sampled_at=row.sampled_at,
+        cpu_now=row.cpu_now,
+        memory_now_mb=row.memory_now_mb,
+        memory_peak_mb=row.memory_peak_mb,
+        gpu_now=row.gpu_now if row.gpu_samples else None,
+        gpu_mean=row.gpu_sum / row.gpu_samples if row.gpu_samples else None,
+        gpu_memory_now_mb=row.gpu_memory_now_mb,
+        gpu_memory_peak_mb=row.gpu_memory_peak_mb,
+        oom_kills=row.oom_kills,
+        oom_process=row.oom_process,
+        oom_at=row.oom_at,
+        busy_at=row.busy_at,
+        kernels=row.kernels,
+    )
+
+
+def _home(row: HomeTable) -> HomeUse:
+    return HomeUse(username=row.username, used_mb=row.used_mb, measured_at=row.measured_at)
+
+
+def _audit(
+    session: Session,
+    at: datetime,
+    by: str,
+    action: str,
+    reason: str,
+    username: str | None,
+    detail: str,
+) -> AuditTable:
+    row = AuditTable(at=at, by=by, action=action, reason=reason, username=username, detail=detail)
+    session.add(row)
+    log.info("%s by %s for %s: %s", action, by, username, detail)
+    return row
+
+
+def _entry(row: AuditTable) -> Entry:
+    return Entry(
+        id=row.id,
+        at=row.at,
+        by=row.by,
+        action=row.action,
+        username=row.username,
+        lease_id=row.lease_id,
+        place_id=row.place_id,
+        reason=row.reason,
+        detail=row.detail,
+    )
