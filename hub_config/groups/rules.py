@@ -21,10 +21,11 @@ RESERVED = frozenset({ADMINISTRATORS, INSTRUCTORS})
 # What an API token may change in the portal: JupyterHub's custom scopes, given to the two roles.
 SCOPES = {
     "custom:groups:write": "Make class groups and set their policy.",
-    "custom:gpus:write": "Assign GPUs to class groups.",
+    "custom:gpus:write": "Assign GPUs to class groups and the pool, and drain them.",
     "custom:invites:write": "Make and revoke invite codes.",
     "custom:people:write": "Put people into class groups, and make links for new passwords.",
-    "custom:servers:write": "Stop servers, as far as the person may.",
+    "custom:quotas:write": "Set quotas of class groups and people.",
+    "custom:servers:write": "Start, extend, move up and stop servers, as far as the person may.",
 }
 ADMINISTRATOR_SCOPES = tuple(SCOPES)
 INSTRUCTOR_SCOPES = ("custom:invites:write", "custom:servers:write")

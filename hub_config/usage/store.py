@@ -252,9 +252,8 @@ def _limits(row: QuotaTable) -> Limits:
 
 def _told(limits: Limits) -> str:
     known = [(what, getattr(limits, what)) for what in LIMITS]
-    return (
-        ", ".join(f"{what} {limit:g}" for what, limit in known if limit is not None) or "no limit"
-    )
+    told = [f"{what} {limit:g}" for what, limit in known if limit is not None]
+    return ", ".join(told) or "no limit"
 
 
 def _quota(row: QuotaTable) -> Quota:
