@@ -107,6 +107,18 @@ class Settings(HasTraits):
     idle_grace_minutes = Int(
         10, min=1, max=60, help="Minutes that an idle session still has once its student is told."
     )
+    starts_at_once = Int(
+        0, min=0, max=256, help="Servers that start at the same time at most; 0: two per core."
+    )
+    recall_minutes = Int(
+        10,
+        min=1,
+        max=120,
+        help="Minutes until a GPU on loan is given back, once its own group waits for it.",
+    )
+    extend_minutes = Int(
+        30, min=5, max=240, help="Minutes that one click adds to a session, where others allow."
+    )
     admin_contact = Unicode("", help="How students reach the administrators; shown with errors.")
     plain_http_accepted = Bool(
         False, help="True silences the warning about passwords over plain HTTP."

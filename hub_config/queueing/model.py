@@ -73,6 +73,7 @@ class Reason(StrEnum):
     QUOTA_PERSON = "quota_person"  # its owner does
     RECALLING = "recalling"  # a GPU is on loan and was called back
     STARTING = "starting"  # its lease is granted, the container starts
+    ENDING = "ending"  # the last session of the same server is not gone yet
     PAUSED = "paused"  # nothing starts: the keeper is away, or walls are down
 
 
@@ -92,3 +93,36 @@ class Outlook:
     reason: Reason
     reason_values: Mapping[str, Any]
     alternatives: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
+class Standing:
+    """An open place and what its owner is told."""
+
+    place: Place
+    outlook: Outlook
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Something else that could be started: its user options, and what they ask for."""
+
+    options: Mapping[str, Any]
+    request: LeaseRequest
+
+
+class NoExtension(StrEnum):
+    """Why a session cannot be extended."""
+
+    WAITED_FOR = "waited_for"  # somebody waits for its GPU
+    EARLY = "early"  # it was told to end before its time: idle, called back
+    LONGEST = "longest"  # it has all the minutes that a session may have
+    HOURS = "hours"  # the GPU hours of the week leave nothing
+
+
+@dataclass(frozen=True)
+class Extension:
+    """By how many minutes a session may be extended now; 0, and why, where it may not."""
+
+    minutes: int
+    refused: NoExtension | None = None
