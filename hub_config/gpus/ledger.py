@@ -203,6 +203,12 @@ class Ledger:
         with reading(self.engine) as session:
             return leases_since(session, since, usernames=usernames, groups=groups)
 
+    def usernames(self) -> list[str]:
+        """Everybody who ever held a lease, by name."""
+        with reading(self.engine) as session:
+            names = select(LeaseTable.username).distinct().order_by(LeaseTable.username)
+            return list(session.scalars(names))
+
     def free_for(
         self, groups: Iterable[str], now: datetime, *, wanted: int = 1, memory_mb: int = 0
     ) -> Free:

@@ -22,6 +22,8 @@ from hub_config.usage.model import LeaseUsage
 CULL_SECONDS = 30
 # Twelve rounds of samples: shorter would call a hung engine an idle class.
 SEEN_LATELY = timedelta(minutes=2)
+# Not worth taking a word back for.
+_A_LITTLE = timedelta(minutes=1)
 
 
 class Leases(Protocol):
@@ -89,24 +91,24 @@ def judge_hours(
 
     It is told `warning` before, not earlier: until then others may end, and the hours last longer.
     """
-    told = lease.stop_why is Ended.HOURS_USED
-    if runs_out is None or runs_out >= lease.ends_at:
-        return Run(lease.id, Ended.HOURS_USED) if told else None
-    if told or runs_out > now + warning:
+    if lease.stop_why is Ended.HOURS_USED and lease.stop_at is not None:
+        last_longer = runs_out is None or runs_out > min(lease.ends_at, lease.stop_at + _A_LITTLE)
+        return Run(lease.id, Ended.HOURS_USED) if last_longer else None
+    if runs_out is None or runs_out >= lease.ends_at or runs_out > now + warning:
         return None
     at = max(runs_out, now + warning)
     return Stop(lease.id, at, Ended.HOURS_USED) if at < lease.until else None
 
 
 class Culler:
-    """Makes the round; `runs_out` says when the GPU hours of which of those leases run out."""
+    """Makes the round; `runs_out` says, by lease, when the GPU hours of its week run out."""
 
     def __init__(
         self,
         settings: Settings,
         leases: Leases,
         uses: Uses,
-        runs_out: Callable[[list[Lease], datetime], Mapping[str, datetime]],
+        runs_out: Callable[[datetime], Mapping[str, datetime]],
     ) -> None:
         self._settings = settings
         self._leases = leases
@@ -118,7 +120,7 @@ class Culler:
         leases = self._leases.active()
         used = self._uses.of([lease.id for lease in leases])
         now = clock.now()
-        runs_out = self._runs_out(leases, now)
+        runs_out = self._runs_out(now)
         for lease in leases:
             for found in self._judge(lease, used.get(lease.id), runs_out.get(lease.id), now):
                 self._do(found)

@@ -152,11 +152,11 @@ class UsageStore:
             for row in _usage_rows(session, by_lease):
                 _add(row, by_lease[row.lease_id], now)
 
-    def busy(self, lease_id: str, now: datetime, kernels: int | None = None) -> None:
-        """Note real use of the lease at `now`, and where given how many kernels are at work."""
+    def busy(self, lease_id: str, now: datetime | None, kernels: int | None = None) -> None:
+        """Note real use of the lease at `now`, and how many kernels it has, as far as given."""
         with writing(self.engine) as session:
             for row in _usage_rows(session, [lease_id]):
-                row.busy_at = max(now, row.busy_at or now)
+                row.busy_at = max(now, row.busy_at or now) if now else row.busy_at
                 row.kernels = row.kernels if kernels is None else kernels
 
     def of(self, lease_ids: Collection[str]) -> dict[str, LeaseUsage]:
