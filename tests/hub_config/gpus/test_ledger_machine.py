@@ -1,4 +1,4 @@
-"""Any order of grants, starts, releases, assignments and crashes keeps the ledger's promises.
+"""Any order of grants, starts, ends, extensions, loans and crashes keeps the ledger's promises.
 
 What happens next is one rule that draws an event, not a rule an event: hypothesis switches half of
 the rules off in each run, and it is the whole circle (grant, start, release, grant again) that
@@ -28,12 +28,15 @@ from hub_config.groups.store import GroupStore, GroupTable
 
 CARDS = [Device(f"GPU-{i}", i, "Card", gb * 1024) for i, gb in enumerate((16, 24, 80))]
 MINUTES = 30
+MOST = 90
+POOL = "the pool"
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 people = st.sampled_from(["sam", "eve", "kim", "lee", "ann", "bob"])
 group_lists = st.sampled_from([["aa"], ["aa"], ["bb"], ["aa", "bb"], ["bb", "aa"], []])
 counts = st.sampled_from([1, 1, 1, 2, 3, 0])
 reasons = st.sampled_from(Ended)
+early = st.sampled_from([Ended.IDLE, Ended.RECALLED, Ended.HOURS_USED])
 
 
 class Crash(BaseException):
@@ -56,16 +59,21 @@ class LedgerMachine(RuleBasedStateMachine):
             GroupStore(self.engine).create(name, by="ada")
         self.devices.record(CARDS, self.now)
         self.owner: dict[str, str | None] = {}
-        for card, group in zip(CARDS, ("aa", "aa", "bb"), strict=True):
-            self.devices.assign(card.uuid, group, "ada")
-            self.owner[card.uuid] = group
+        for card, group in zip(CARDS, ("aa", POOL, "bb"), strict=True):
+            self.give(card.uuid, group)
         self.present = set(self.owner)
+        self.draining: set[str] = set()
+        self.lends: set[str] = set()
+        self.borrows: set[str] = set()
+        self.set_lending("bb", lends=True, borrows=False)
+        self.set_lending("aa", lends=False, borrows=True)
         self.held: dict[str, Lease] = {}
         self.over: dict[str, Lease] = {}
 
     @rule(
         happens=st.sampled_from(
             ["grant"] * 5 + ["release"] * 3 + ["start"] * 2 + ["time_passes"] * 2
+            + ["stop_early"] * 2 + ["let_run", "extend", "become_ready", "drain", "lend"]
             + ["release_again", "assign", "look_for_devices", "crash"]
         ),
         data=st.data(),
@@ -77,14 +85,29 @@ class LedgerMachine(RuleBasedStateMachine):
         """Forward, or a step back of the clock."""
         self.now += timedelta(minutes=draw(st.sampled_from([1, 20, MINUTES, 45, -10])))
         due = {lease.id for lease in self.ledger.due(self.now)}
-        assert due == {lease.id for lease in self.held.values() if lease.ends_at <= self.now}
+        assert due == {lease.id for lease in self.held.values() if lease.until <= self.now}
 
     def assign(self, draw: Draw) -> None:
         card = draw(st.sampled_from(CARDS))
-        group = draw(st.sampled_from(["aa", "bb", "aa", None]))
-        self.devices.assign(card.uuid, group, "ada")
-        self.owner[card.uuid] = group
+        self.give(card.uuid, draw(st.sampled_from(["aa", "bb", "aa", POOL, None])))
         self.devices_are_as_the_model_says()
+
+    def drain(self, draw: Draw) -> None:
+        card = draw(st.sampled_from(CARDS))
+        on = draw(st.sampled_from([True, False, False]))
+        before = {row.uuid: row.lease for row in self.devices.all()}
+        row = self.devices.drain(card.uuid, on, "ada")
+        assert row.lease == before[card.uuid], "draining ends no session"
+        (self.draining.add if on else self.draining.discard)(card.uuid)
+        self.devices_are_as_the_model_says()
+
+    def lend(self, draw: Draw) -> None:
+        """A group's policy changes; loans that run go on."""
+        self.set_lending(
+            draw(st.sampled_from(["aa", "bb"])),
+            lends=draw(st.booleans()),
+            borrows=draw(st.sampled_from([True, True, False])),
+        )
 
     def look_for_devices(self, draw: Draw) -> None:
         """One card is lost, or all are back."""
@@ -96,8 +119,8 @@ class LedgerMachine(RuleBasedStateMachine):
     def grant(self, draw: Draw) -> None:
         request = self.request(draw)
         count, groups = request.gpu_count, request.groups
-        free = max((len(self.serving(g) - self.in_use()) for g in groups), default=0)
-        ever = max((len(self.serving(g)) for g in groups), default=0)
+        free = max((len(some - self.in_use()) for some in self.offers(groups)), default=0)
+        ever = max(map(len, self.offers(groups)), default=0)
         try:
             lease = self.ledger.grant(request, self.now)
         except rules.AlreadyHeld as refused:
@@ -111,8 +134,28 @@ class LedgerMachine(RuleBasedStateMachine):
             assert request.username not in {other.username for other in self.held.values()}
             assert count == 0 or free >= count
             assert len(set(lease.device_uuids)) == count
-            assert set(lease.device_uuids) <= self.serving(lease.group) - self.in_use()
+            self.is_a_fair_choice(request, lease)
             self.held[lease.id] = lease
+
+    def is_a_fair_choice(self, request: LeaseRequest, lease: Lease) -> None:
+        """What it holds was free and its group's to use, and nothing nearer would have done."""
+        if not request.gpu_count:
+            return
+        taken = set(lease.device_uuids)
+        own = [self.serving(group) - self.in_use() for group in request.groups]
+        pool = self.serving(POOL) - self.in_use()
+        nearer_enough = [some for some in own if len(some) >= request.gpu_count]
+        if lease.lender is not None:
+            assert lease.group in self.borrows
+            assert lease.lender in self.lends - {lease.group}
+            assert taken <= self.serving(lease.lender) - self.in_use()
+            nearer_enough += [some for some in own if len(some | pool) >= request.gpu_count]
+            assert not nearer_enough, "a loan where something nearer was free"
+        elif taken & pool:
+            assert taken <= (self.serving(lease.group) | pool) - self.in_use()
+            assert not nearer_enough, "the pool where own devices were free"
+        else:
+            assert taken <= self.serving(lease.group) - self.in_use()
 
     def crash(self, draw: Draw) -> None:
         """The process dies when all is written and nothing is kept yet."""
@@ -136,7 +179,62 @@ class LedgerMachine(RuleBasedStateMachine):
         before = self.held[draw(st.sampled_from(sorted(self.held)))]
         lease = self.ledger.started(before.id, "c0ffee", self.now)
         assert lease.started_at == (before.started_at or self.now)
-        assert lease.ends_at == lease.started_at + timedelta(minutes=MINUTES)
+        minutes = MINUTES + before.extended_minutes
+        assert lease.ends_at == lease.started_at + timedelta(minutes=minutes)
+        self.held[lease.id] = lease
+
+    def become_ready(self, draw: Draw) -> None:
+        if not self.held:
+            return
+        before = self.held[draw(st.sampled_from(sorted(self.held)))]
+        lease = self.ledger.ready(before.id, self.now)
+        assert lease.ready_at == (before.ready_at or max(self.now, before.granted_at))
+        assert lease.started_at == (before.started_at or self.now)
+        self.held[lease.id] = lease
+
+    def extend(self, draw: Draw) -> None:
+        if not self.held:
+            return
+        before = self.held[draw(st.sampled_from(sorted(self.held)))]
+        minutes = draw(st.sampled_from([10, 25, 40]))
+        try:
+            lease = self.ledger.extend(before.id, minutes, self.now, most_minutes=MOST)
+        except rules.EndsEarly:
+            assert before.until_why in (Ended.RECALLED, Ended.HOURS_USED)
+        except rules.LongEnough as refused:
+            assert MINUTES + before.extended_minutes + minutes > MOST
+            assert refused.allowed == MOST - MINUTES - before.extended_minutes
+        else:
+            assert lease.ends_at == before.ends_at + timedelta(minutes=minutes)
+            assert MINUTES + lease.extended_minutes <= MOST
+            self.held[lease.id] = lease
+        assert self.ledger.get(before.id) == self.held[before.id], "nothing half done"
+
+    def stop_early(self, draw: Draw) -> None:
+        if not self.held:
+            return
+        before = self.held[draw(st.sampled_from(sorted(self.held)))]
+        at = self.now + timedelta(minutes=draw(st.sampled_from([0, 5, 10, 60])))
+        why = draw(early)
+        lease = self.ledger.stop_early(before.id, at, why)
+        kept = before.stop_at is not None and before.stop_at <= at
+        assert (lease.stop_at, lease.stop_why) == (
+            (before.stop_at, before.stop_why) if kept else (at, why)
+        )
+        assert lease.until <= before.until, "saying it again put it off"
+        self.held[lease.id] = lease
+
+    def let_run(self, draw: Draw) -> None:
+        if not self.held:
+            return
+        before = self.held[draw(st.sampled_from(sorted(self.held)))]
+        why = draw(early)
+        lease = self.ledger.let_run(before.id, why)
+        stays = before.stop_why != why
+        assert (lease.stop_at, lease.stop_why) == (
+            (before.stop_at, before.stop_why) if stays else (None, None)
+        )
+        assert lease.ends_at == before.ends_at
         self.held[lease.id] = lease
 
     def release(self, draw: Draw) -> None:
@@ -155,6 +253,8 @@ class LedgerMachine(RuleBasedStateMachine):
         before = self.over[draw(st.sampled_from(sorted(self.over)))]
         again = self.ledger.release(before.id, draw(reasons), self.now)
         assert (again.why_ended, again.released_at) == (before.why_ended, before.released_at)
+        assert self.ledger.stop_early(before.id, self.now, Ended.IDLE) == before
+        assert self.ledger.let_run(before.id, Ended.IDLE) == before
 
     @invariant()
     def no_device_is_held_twice(self) -> None:
@@ -171,10 +271,19 @@ class LedgerMachine(RuleBasedStateMachine):
         active = {lease.id: lease.device_uuids for lease in self.ledger.active()}
         assert active == {lease.id: lease.device_uuids for lease in self.held.values()}
 
+    @invariant()
+    def history_is_every_lease_that_was_not_over_by_then(self) -> None:
+        since = self.now - timedelta(minutes=MINUTES)
+        late = {lease.id for lease in self.over.values() if lease.released_at > since}
+        assert {lease.id for lease in self.ledger.history(since)} == late | set(self.held)
+        mine = self.ledger.history(since, groups=["aa"])
+        assert all(lease.group == "aa" for lease in mine)
+
     def devices_are_as_the_model_says(self) -> None:
         rows = self.devices.all()
-        assert {r.uuid: (r.group, r.gone) for r in rows} == {
-            uuid: (group, uuid not in self.present) for uuid, group in self.owner.items()
+        assert {r.uuid: (POOL if r.pool else r.group, r.gone, r.draining) for r in rows} == {
+            uuid: (group, uuid not in self.present, uuid in self.draining)
+            for uuid, group in self.owner.items()
         }
         assert {r.uuid for r in rows if r.lease} == self.in_use()
 
@@ -190,7 +299,26 @@ class LedgerMachine(RuleBasedStateMachine):
         )
 
     def serving(self, group: str | None) -> set[str]:
-        return {uuid for uuid in self.present if self.owner[uuid] == group}
+        """What this group, or the pool, has that may be granted."""
+        there = self.present - self.draining
+        return {uuid for uuid in there if group is not None and self.owner[uuid] == group}
+
+    def offers(self, groups: tuple[str, ...]) -> list[set[str]]:
+        """The devices of which a lease for one of `groups` may hold some together."""
+        own = [self.serving(group) | self.serving(POOL) for group in groups]
+        loans = [self.serving(o) for g in groups if g in self.borrows for o in self.lends - {g}]
+        return own + loans
+
+    def give(self, uuid: str, group: str | None) -> None:
+        """Assign a device to a group, the pool or nobody."""
+        pool = group == POOL
+        self.devices.assign(uuid, None if pool else group, "ada", pool=pool)
+        self.owner[uuid] = group
+
+    def set_lending(self, group: str, *, lends: bool, borrows: bool) -> None:
+        GroupStore(self.engine).set_lending(group, lends, borrows, "ada")
+        (self.lends.add if lends else self.lends.discard)(group)
+        (self.borrows.add if borrows else self.borrows.discard)(group)
 
     def in_use(self) -> set[str]:
         return {uuid for lease in self.held.values() for uuid in lease.device_uuids}
@@ -201,8 +329,8 @@ def test_no_order_of_events_breaks_a_promise(engine: Engine) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=14,
-            stateful_step_count=40,
+            max_examples=16,
+            stateful_step_count=45,
             deadline=None,
             # Shrinking a failure takes minutes; its steps are printed without it too.
             phases=[Phase.explicit, Phase.generate],
