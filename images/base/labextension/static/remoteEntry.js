@@ -1,22 +1,42 @@
 /**
- * RadLab's notices in JupyterLab: the session's end, a full home, a missing module.
+ * RadLab's notices in JupyterLab: the session's end, memory, a full home, a missing module.
  *
  * A prebuilt extension written by hand, so that no image needs Node: JupyterLab's loader asks for
  * `window._JUPYTERLAB[name]` with `init` and `get`, and for a plugin in what `get` returns. It
  * takes nothing of JupyterLab's modules but the application that is handed to `activate`.
- * The end comes from `GET /radlab/session` (package radlab_session), read again every minute.
+ * What is shown comes from `GET /radlab/session` (package radlab_session), read every 20 s.
  */
 (() => {
   'use strict';
 
   const MINUTE = 60 * 1000;
+  const READ_EVERY = 20 * 1000;
   const LAST_WARNING = 2 * MINUTE;
   const LAST_SAVE = 30 * 1000;
+  const EXTEND = 'radlab:extend-session';
+  const KEEP = 'radlab:keep-session';
 
   const MESSAGES = {
     en: {
       ends: 'This session ends at {time}. Your files are kept.',
       ends_soon: 'This session ends in 2 minutes, at {time}. Open files are saved now; your files are kept.',
+      idle: 'Nothing has run in this session for a while, so it ends at {time}. Your files are kept.',
+      recalled: 'The group that owns the GPU of this session needs it, so the session ends at {time}. Save your work; your files are kept.',
+      hours_used: 'Your GPU hours of this week are used up, so this session ends at {time}. Your files are kept.',
+      extend: 'Extend by {minutes} minutes',
+      keep: 'Keep it running',
+      extended: 'This session now ends at {time}.',
+      not_extended: 'It cannot be extended: {why}',
+      waited_for: 'others wait for what it holds.',
+      early: 'it was told to end before its time.',
+      longest: 'it has all the minutes that a session may have.',
+      hours: 'the GPU hours of this week are used up.',
+      unanswered: 'RadLab does not answer just now. Try again in a minute.',
+      oom_notebook: 'Memory was full: this session may use {limit} GB. The kernel of {notebooks} ({process}) was stopped, and its variables are gone. Your files are kept.',
+      oom_process: 'Memory was full: this session may use {limit} GB. One of its processes was stopped: {process}.',
+      oom_unknown: 'name not known',
+      disk: 'Your home folder holds {used} GB of the {limit} GB that it may hold. Delete what you no longer need.',
+      disk_over: 'Your home folder holds {used} GB, more than the {limit} GB that it may hold. Delete what you no longer need.',
       home_full: 'Your home folder is full, so nothing new can be saved. Delete what you no longer need, then save again.',
       module_missing: 'The files of module {module} are not on this server. Tell your instructor.',
       module_read_only: 'The module could not be copied into your home folder, so it is opened read-only. Make room, then start again.',
@@ -25,6 +45,23 @@
     zh: {
       ends: '本次会话将于 {time} 结束。您的文件会保留。',
       ends_soon: '本次会话将在 2 分钟后（{time}）结束。打开的文件现在会自动保存，您的文件会保留。',
+      idle: '本次会话已有一段时间没有运行任何内容，将于 {time} 结束。您的文件会保留。',
+      recalled: '本次会话所用 GPU 的所属小组需要收回它，会话将于 {time} 结束。请保存您的工作；您的文件会保留。',
+      hours_used: '您本周的 GPU 小时数已用完，本次会话将于 {time} 结束。您的文件会保留。',
+      extend: '延长 {minutes} 分钟',
+      keep: '继续运行',
+      extended: '本次会话现在将于 {time} 结束。',
+      not_extended: '无法延长：{why}',
+      waited_for: '其他人正在等待它占用的资源。',
+      early: '它已被通知提前结束。',
+      longest: '它已达到一次会话允许的最长时间。',
+      hours: '本周的 GPU 小时数已用完。',
+      unanswered: 'RadLab 暂时没有响应。请一分钟后再试。',
+      oom_notebook: '内存已满：本次会话最多使用 {limit} GB。{notebooks} 的内核（{process}）已被停止，其中的变量已丢失。您的文件会保留。',
+      oom_process: '内存已满：本次会话最多使用 {limit} GB。其中一个进程已被停止：{process}。',
+      oom_unknown: '名称未知',
+      disk: '您的主目录已使用 {used} GB，上限为 {limit} GB。请删除不再需要的文件。',
+      disk_over: '您的主目录已使用 {used} GB，超过了 {limit} GB 的上限。请删除不再需要的文件。',
       home_full: '您的主目录已满，无法保存新内容。请删除不再需要的文件，然后重新保存。',
       module_missing: '此服务器上没有课程模块 {module} 的文件。请告诉您的教师。',
       module_read_only: '课程模块无法复制到您的主目录，因此以只读方式打开。请先清理空间，然后重新启动。',
@@ -32,33 +69,57 @@
     }
   };
 
-  function say(code, values) {
+  function say(code, values = {}) {
     const language = document.documentElement.lang.toLowerCase().startsWith('zh') ? 'zh' : 'en';
-    return MESSAGES[language][code].replace(/\{(\w+)\}/g, (_, name) => values[name] ?? '');
+    const message = MESSAGES[language][code] ?? '';
+    return message.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? '');
   }
 
-  /** Notices of one page: each is shown once, and moments are told by timers set anew each minute. */
-  class Notices {
-    constructor(app) {
-      this.app = app;
-      this.shown = new Set();
-      this.timers = [];
+  function clock(moment) {
+    return new Date(moment).toLocaleTimeString(document.documentElement.lang || 'en', {
+      hour: '2-digit', minute: '2-digit', hour12: false
+    });
+  }
+
+  const gigabytes = megabytes => Math.round(megabytes / 102.4) / 10;
+
+  /** The routes of radlab_session, asked as JupyterLab asks its own server. */
+  class Server {
+    constructor(settings) {
+      this.settings = settings;
     }
 
-    async read() {
-      const settings = this.app.serviceManager.serverSettings;
-      const headers = settings.token ? { Authorization: `token ${settings.token}` } : {};
-      const url = new URL('radlab/session', new URL(settings.baseUrl, location.href));
-      const answer = await fetch(url, { headers, credentials: 'same-origin', cache: 'no-store' });
-      if (!answer.ok) {
+    async ask(path, method) {
+      const url = new URL(`radlab/session${path}`, new URL(this.settings.baseUrl, location.href));
+      const headers = this.settings.token ? { Authorization: `token ${this.settings.token}` } : {};
+      const xsrf = document.cookie.match(/(?:^|;\s*)_xsrf=([^;]*)/);
+      if (xsrf) {
+        headers['X-XSRFToken'] = xsrf[1];
+      }
+      const answer = await fetch(url, {
+        method, headers, credentials: 'same-origin', cache: 'no-store'
+      });
+      // A refusal to extend is answered with the session, too.
+      if (!answer.ok && ![409, 503].includes(answer.status)) {
         throw new Error(`${url.pathname} answered ${answer.status}`);
       }
       return answer.json();
     }
+  }
+
+  /** Notices of one page: each is shown once, and moments are told by timers set anew each time. */
+  class Notices {
+    constructor(app) {
+      this.app = app;
+      this.server = new Server(app.serviceManager.serverSettings);
+      this.shown = new Set();
+      this.timers = [];
+      this.end = { key: null, id: null };
+    }
 
     async refresh() {
       try {
-        this.apply(await this.read());
+        this.apply(await this.server.ask('', 'GET'));
       } catch (error) {
         // The server is busy or ending; timers that are set already still fire.
         console.warn('RadLab session:', error);
@@ -77,26 +138,53 @@
       if (session.simulated) {
         this.notify('simulated', 'simulated', 'info', session);
       }
+      this.tellMemory(session.oom);
+      this.tellDisk(session.disk);
       this.timers.forEach(clearTimeout);
       this.timers = session.ends_at ? this.schedule(session) : [];
     }
 
+    tellMemory(oom) {
+      if (!oom) {
+        return;
+      }
+      const values = {
+        limit: gigabytes(oom.limit_mb ?? 0),
+        process: oom.process || say('oom_unknown'),
+        notebooks: oom.notebooks.join(', ')
+      };
+      this.notify(`oom ${oom.kills}`, oom.notebooks.length ? 'oom_notebook' : 'oom_process', 'error', values);
+    }
+
+    tellDisk(disk) {
+      const code = disk && disk.warn ? (disk.used_mb > disk.limit_mb ? 'disk_over' : 'disk') : null;
+      ['disk', 'disk_over'].filter(each => each !== code).forEach(each => this.shown.delete(each));
+      if (code) {
+        const values = { used: gigabytes(disk.used_mb), limit: gigabytes(disk.limit_mb) };
+        this.notify(code, code, 'warning', values);
+      }
+    }
+
     schedule(session) {
       const end = Date.parse(session.ends_at);
-      const time = new Date(end).toLocaleTimeString(document.documentElement.lang || 'en', {
-        hour: '2-digit', minute: '2-digit', hour12: false
-      });
       const at = (before, act) => setTimeout(act, Math.max(0, end - before - Date.now()));
-      const moments = [];
-      // Moments beyond the next reading are left to it: a timer may not exceed 24 days.
+      // Moments beyond the next readings are left to them: a timer may not exceed 24 days.
       const near = before => end - before - Date.now() < 2 * MINUTE && Date.now() < end;
-      if (near(session.warn_minutes * MINUTE) && end - Date.now() > LAST_WARNING) {
-        const key = `ends ${end}`;
-        moments.push(at(session.warn_minutes * MINUTE, () => this.notify(key, 'ends', 'warning', { time })));
+      const moments = [];
+      if (end - Date.now() > LAST_WARNING) {
+        if (session.stop_why) {
+          // It ends before its time: that is told at once.
+          this.tellEnd(session.stop_why, 'warning', session);
+        } else if (near(session.warn_minutes * MINUTE)) {
+          moments.push(at(session.warn_minutes * MINUTE, () => this.tellEnd('ends', 'warning', session)));
+        } else {
+          this.forgetEnd();
+        }
       }
       if (near(LAST_WARNING)) {
         moments.push(at(LAST_WARNING, () => {
-          this.notify(`ends_soon ${end}`, 'ends_soon', 'error', { time });
+          this.tellEnd('ends_soon', 'error', session);
+          this.save(`save ${end} soon`);
         }));
       }
       if (near(LAST_SAVE)) {
@@ -105,16 +193,85 @@
       return moments;
     }
 
-    notify(key, code, type, values) {
-      if (this.shown.has(key)) {
+    /** One notice tells the end; a later word about it takes its place. */
+    async tellEnd(code, type, session) {
+      const extend = session.extend ?? {};
+      const key = [code, session.ends_at, extend.minutes, extend.refused].join(' ');
+      if (this.end.key === key) {
         return;
       }
-      this.shown.add(key);
-      const options = { autoClose: type === 'info' ? 10000 : false };
-      this.app.commands.execute('apputils:notify', { message: say(code, values), type, options });
-      if (code === 'ends_soon') {
-        this.save(`${key} save`);
+      const said = [say(code, { time: clock(session.ends_at) })];
+      const actions = [];
+      if (session.stop_why === 'idle') {
+        actions.push({ label: say('keep'), commandId: KEEP });
+      } else if (extend.minutes > 0 && !extend.refused) {
+        actions.push({ label: say('extend', { minutes: extend.minutes }), commandId: EXTEND });
+      } else if (extend.refused && !session.stop_why) {
+        said.push(say('not_extended', { why: say(extend.refused) }));
       }
+      this.forgetEnd();
+      this.end = { key, id: null };
+      const id = await this.emit(said.join(' '), type, { autoClose: false, actions });
+      if (this.end.key === key) {
+        this.end.id = id;
+      } else {
+        this.dismiss(id);
+      }
+    }
+
+    forgetEnd() {
+      this.dismiss(this.end.id);
+      this.end = { key: null, id: null };
+    }
+
+    dismiss(id) {
+      if (id) {
+        this.app.commands.execute('apputils:dismiss-notification', { id });
+      }
+    }
+
+    async extend() {
+      await this.ask('/extend', session => {
+        const refused = session.refused;
+        if (refused === undefined) {
+          this.emit(say('extended', { time: clock(session.ends_at) }), 'success', { autoClose: 10000 });
+        } else {
+          const why = say(refused) || session.message;
+          this.emit(say('not_extended', { why }), 'error', { autoClose: false });
+        }
+      });
+    }
+
+    async keep() {
+      await this.ask('/keep', session => {
+        if (session.stop_why === 'idle') {
+          this.emit(say('unanswered'), 'error', { autoClose: 10000 });
+          this.end.key = null;
+        }
+      });
+    }
+
+    async ask(path, tell) {
+      try {
+        const session = await this.server.ask(path, 'POST');
+        tell(session);
+        this.apply(session);
+      } catch (error) {
+        console.warn('RadLab session:', error);
+        this.emit(say('unanswered'), 'error', { autoClose: 10000 });
+        this.end.key = null;
+      }
+    }
+
+    notify(key, code, type, values) {
+      if (!this.shown.has(key)) {
+        this.shown.add(key);
+        this.emit(say(code, values), type, { autoClose: type === 'info' ? 10000 : false });
+      }
+    }
+
+    emit(message, type, options) {
+      return this.app.commands.execute('apputils:notify', { message, type, options });
     }
 
     save(key) {
@@ -130,9 +287,11 @@
     autoStart: true,
     activate: app => {
       const notices = new Notices(app);
+      app.commands.addCommand(EXTEND, { label: 'RadLab', execute: () => notices.extend() });
+      app.commands.addCommand(KEEP, { label: 'RadLab', execute: () => notices.keep() });
       app.restored.then(() => {
         notices.refresh();
-        setInterval(() => notices.refresh(), MINUTE);
+        setInterval(() => notices.refresh(), READ_EVERY);
       });
     }
   };

@@ -1,4 +1,9 @@
-"""`GET /radlab/session`: the facts of `session.py` as JSON, for the student's own browser."""
+"""The routes of a session, for the student's own browser.
+
+GET   radlab/session          the facts of `session.py`, with what the Hub says of it
+POST  radlab/session/keep     "keep it running": somebody is here
+POST  radlab/session/extend   more time; 409 and `{"refused": CODE}` where there is none
+"""
 
 from __future__ import annotations
 
@@ -10,21 +15,73 @@ from jupyter_server.base.handlers import APIHandler
 from jupyter_server.utils import url_path_join
 from tornado import web
 
+from radlab_session.heart import Heart
+from radlab_session.hub import Refused, Unanswered
 from radlab_session.session import session
 
 
-class SessionHandler(APIHandler):
+class _Handler(APIHandler):
     """Answers whoever is signed in to this server, and nobody else."""
 
     auth_resource = "radlab"
 
+    def initialize(self, heart: Heart) -> None:
+        """Keep the server's heart at hand."""
+        self.heart = heart
+
+    def answer(self, **more: Any) -> None:
+        """Send the session as it is now."""
+        self.finish(json.dumps(session(os.environ, self.heart.facts()) | more))
+
+
+class SessionHandler(_Handler):
+    """The session."""
+
     @web.authenticated
     def get(self) -> None:
         """Answer with the session as it is now."""
-        self.finish(json.dumps(session(os.environ)))
+        self.answer()
 
 
-def add_route(server: Any) -> None:
-    """Add the route to a running Jupyter server."""
+class KeepHandler(_Handler):
+    """A person is here."""
+
+    @web.authenticated
+    async def post(self) -> None:
+        """Tell the Hub, and answer with what follows from it."""
+        await self.heart.speak(keep=True)
+        self.answer()
+
+
+class ExtendHandler(_Handler):
+    """More time."""
+
+    @web.authenticated
+    async def post(self) -> None:
+        """Ask the Hub, and answer with the new end or the reason why there is none."""
+        try:
+            await self.heart.extend()
+        except Refused as refused:
+            self.set_status(409)
+            error = refused.answer.get("error") or {}
+            self.answer(refused=error.get("given") or "", message=error.get("message") or "")
+        except Unanswered:
+            self.set_status(503)
+            self.answer(refused="unanswered", message="")
+        else:
+            self.answer()
+
+
+def add_routes(server: Any) -> None:
+    """Add the routes to a running Jupyter server, and let its heart beat."""
+    heart = Heart(server, os.environ)
     base = server.web_app.settings["base_url"]
-    server.web_app.add_handlers(".*$", [(url_path_join(base, "radlab/session"), SessionHandler)])
+    routes = {"": SessionHandler, "/keep": KeepHandler, "/extend": ExtendHandler}
+    server.web_app.add_handlers(
+        ".*$",
+        [
+            (url_path_join(base, f"radlab/session{path}"), handler, {"heart": heart})
+            for path, handler in routes.items()
+        ],
+    )
+    server.io_loop.add_callback(heart.run)

@@ -1,0 +1,189 @@
+"""What a running session is told, and what it may do about its own end; synchronous, for threads.
+
+The session's facts are what JupyterLab shows: when it ends and why, whether it can be extended,
+what was killed for memory, how full the home is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import Engine
+
+from hub_config import clock
+from hub_config.errors import Conflict, NotAllowed, NotFound
+from hub_config.gpus.ledger import Ledger
+from hub_config.gpus.model import Ended, Lease
+from hub_config.queueing.model import Extension, NoExtension
+from hub_config.queueing.store import QueueStore
+from hub_config.settings import Settings
+from hub_config.usage.model import HomeUse, LeaseUsage
+from hub_config.usage.rules import disk_limit, minutes_allowed
+from hub_config.usage.store import QuotaStore, UsageStore
+
+DISK_WARNS = 0.8
+# A little earlier than the warning, so that a heartbeat has brought it when that is shown.
+_EARLIER = timedelta(minutes=2)
+_BEAT_LASTS = timedelta(minutes=1)
+
+# Messages for gettext.
+REFUSED_TEXT: Mapping[NoExtension, str] = {
+    NoExtension.WAITED_FOR: "Others wait for what this session holds.",
+    NoExtension.EARLY: "This session was told to end before its time.",
+    NoExtension.LONGEST: "This session has all the minutes that a session may have.",
+    NoExtension.HOURS: "The GPU hours of this week are used up.",
+}
+
+
+class SessionTokenOnly(NotAllowed):
+    """Only a server itself, by its own token, may say how its session is."""
+
+    code = "session_token_only"
+
+
+class NoSession(NotFound):
+    """The server holds no lease: it is starting or ending."""
+
+    code = "no_session"
+
+
+class NotExtended(Conflict):
+    """The session cannot be extended now; `given` says why."""
+
+    code = "not_extended"
+
+
+class Beat(BaseModel):
+    """What a session says of itself: kernels and terminals, not tabs.
+
+    `active_seconds` is how long ago a kernel or terminal did something; None: never. `keep` is a
+    person's click on "keep it running".
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kernels: int = Field(default=0, ge=0, le=10_000)
+    kernels_busy: int = Field(default=0, ge=0, le=10_000)
+    terminals: int = Field(default=0, ge=0, le=10_000)
+    active_seconds: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    keep: bool = False
+
+    @property
+    def real_use(self) -> bool:
+        """Whether somebody or something works in it."""
+        ago = self.active_seconds
+        lately = ago is not None and ago < _BEAT_LASTS.total_seconds()
+        return self.kernels_busy > 0 or self.keep or lately
+
+
+class Sessions:
+    """The verbs of a running session."""
+
+    def __init__(self, settings: Settings, engine: Engine) -> None:
+        self._settings = settings
+        self._ledger = Ledger(engine)
+        self._queue = QueueStore(engine, settings)
+        self._usage = UsageStore(engine)
+        self._quotas = QuotaStore(engine)
+
+    def facts(self, lease_id: str, groups: Iterable[str]) -> dict[str, Any]:
+        """What JupyterLab shows of the session; NoSession where its lease is over."""
+        lease, now = self._lease(lease_id), clock.now()
+        near = lease.until - now <= timedelta(minutes=self._settings.warn_minutes) + _EARLIER
+        return session_facts(
+            lease,
+            self._usage.of([lease.id]).get(lease.id),
+            self._usage.home(lease.username),
+            disk_limit(self._quotas.of(lease.username, list(groups))),
+            self._queue.may_extend(lease, now) if near else None,
+            self._settings.warn_minutes,
+        )
+
+    def beat(self, lease_id: str, beat: Beat) -> None:
+        """Keep what the session says of itself; real use takes an end for idleness back."""
+        lease, now = self._lease(lease_id), clock.now()
+        usage = self._usage.of([lease.id]).get(lease.id) or LeaseUsage(lease_id=lease.id)
+        noted = usage.busy_at is not None and now - usage.busy_at < _BEAT_LASTS and not beat.keep
+        moved = beat.real_use and not noted
+        if moved or usage.kernels != beat.kernels:
+            self._usage.busy(lease.id, now if moved else None, beat.kernels)
+        if beat.real_use and lease.stop_why is Ended.IDLE:
+            self._ledger.let_run(lease.id, Ended.IDLE)
+
+    def extend(self, lease_id: str, groups: Iterable[str]) -> None:
+        """Give the session the minutes that quota and queue leave; NotExtended says why not."""
+        lease, now = self._lease(lease_id), clock.now()
+        self.beat(lease_id, Beat(keep=True, kernels=self._kernels(lease_id)))
+        offered = self._queue.may_extend(self._lease(lease_id), now)
+        if offered.refused is not None:
+            raise not_extended(offered.refused)
+        wanted = lease.minutes + lease.extended_minutes + offered.minutes
+        bounds = self._quotas.of(lease.username, list(groups))
+        most = minutes_allowed(wanted, bounds, lease.group)
+        self._ledger.extend(lease_id, offered.minutes, now, most_minutes=most)
+
+    def _kernels(self, lease_id: str) -> int:
+        usage = self._usage.of([lease_id]).get(lease_id)
+        return usage.kernels if usage else 0
+
+    def _lease(self, lease_id: str) -> Lease:
+        lease = self._ledger.get(lease_id)
+        if not lease.active:
+            raise no_session()
+        return lease
+
+
+def session_facts(
+    lease: Lease,
+    usage: LeaseUsage | None,
+    home: HomeUse | None,
+    disk_mb: int | None,
+    extension: Extension | None,
+    warn_minutes: int,
+) -> dict[str, Any]:
+    """The facts as JSON; `extend` is None until the end is near."""
+    return {
+        "lease": lease.id,
+        "ends_at": clock.to_iso(lease.until),
+        "limit_at": clock.to_iso(lease.ends_at),
+        "stop_why": None if lease.until_why is Ended.TIME_UP else lease.until_why.value,
+        "warn_minutes": warn_minutes,
+        "extend": _extend(extension),
+        "memory_mb": lease.memory_mb,
+        "oom": _oom(usage),
+        "disk": _disk(home, disk_mb),
+    }
+
+
+def no_session() -> NoSession:
+    """The refusal for a server without lease."""
+    return NoSession("This server holds no session now.", do="Start it from the launch page.")
+
+
+def not_extended(why: NoExtension) -> NotExtended:
+    """The refusal to extend, with its reason."""
+    return NotExtended(REFUSED_TEXT[why], given=why.value, do="Save your work before its end.")
+
+
+def _extend(extension: Extension | None) -> dict[str, Any] | None:
+    if extension is None:
+        return None
+    refused = extension.refused.value if extension.refused else None
+    return {"minutes": extension.minutes, "refused": refused}
+
+
+def _oom(usage: LeaseUsage | None) -> dict[str, Any] | None:
+    if usage is None or not usage.oom_kills:
+        return None
+    at = clock.to_iso(usage.oom_at) if usage.oom_at else None
+    return {"kills": usage.oom_kills, "process": usage.oom_process, "at": at}
+
+
+def _disk(home: HomeUse | None, limit_mb: int | None) -> dict[str, Any] | None:
+    if home is None or not limit_mb:
+        return None
+    warn = home.used_mb >= DISK_WARNS * limit_mb
+    return {"used_mb": home.used_mb, "limit_mb": limit_mb, "warn": warn}

@@ -1,0 +1,117 @@
+"""The heart of a session: tells the Hub what works here, and keeps what the Hub answers.
+
+One loop looks every 5 s whether something was killed for memory, and every 30 s speaks to the Hub;
+for a while after a process was killed it speaks more often, because the Hub learns its name from
+the host. While the Hub does not answer, its last answer holds, and before the first the
+environment's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from radlab_session import memory
+from radlab_session.activity import beat, pids
+from radlab_session.hub import Hub, Unanswered
+
+LOOK_SECONDS = 5
+BEAT_SECONDS = 30
+HASTE_SECONDS = 10
+# A name that the host has not told by then does not come.
+NAME_TAKES_SECONDS = 60
+log = logging.getLogger("radlab_session")
+
+
+class Heart:
+    """What is known of this session; `run` never ends."""
+
+    def __init__(
+        self,
+        server: Any,
+        environ: Mapping[str, str],
+        *,
+        root: Path = memory.ROOT,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._server = server
+        self._hub = Hub(environ)
+        self._monotonic = monotonic
+        self._root = root
+        self._watch = memory.Watch(root)
+        self._paths: dict[str, str] = {}
+        self.answer: dict[str, Any] = {}
+        # A class starts at once: its servers need not speak at once for ever.
+        self._next = monotonic() + random.uniform(0, BEAT_SECONDS)
+
+    async def run(self) -> None:
+        """Look and speak until the server ends."""
+        while True:
+            try:
+                await self.look()
+            except Exception:
+                log.exception("the session's heart stumbled")
+            await asyncio.sleep(LOOK_SECONDS)
+
+    async def look(self) -> None:
+        """Look once, and speak where it is time to."""
+        now = self._monotonic()
+        if self._watch.look(pids(self._kernels()), now) or self._awaits_name(now):
+            self._next = min(self._next, now + HASTE_SECONDS)
+        await self._learn_paths()
+        if now >= self._next:
+            self._next = now + BEAT_SECONDS
+            await self.speak()
+
+    async def speak(self, *, keep: bool = False) -> None:
+        """Tell the Hub how this server is; `keep`: a person wants it to go on."""
+        if not self._hub.there:
+            return
+        told = {**beat(self._kernels(), self._terminals()), "keep": keep}
+        try:
+            self.answer = await self._hub.beat(told)
+        except Unanswered as error:
+            log.info("the Hub does not answer: %s", error)
+
+    async def extend(self) -> None:
+        """Ask the Hub for more time; `hub.Refused` and `hub.Unanswered`."""
+        self.answer = await self._hub.extend()
+
+    def facts(self) -> dict[str, Any]:
+        """What the Hub said last, and what was killed for memory, once that is known."""
+        now = self._monotonic()
+        if not self._watch.settled(now) or self._awaits_name(now):
+            return {**self.answer, "oom": None}
+        oom = {
+            "kills": self._watch.count,
+            "process": (self.answer.get("oom") or {}).get("process"),
+            "notebooks": sorted({self._paths.get(one, "") for one in self._watch.killed} - {""}),
+            "limit_mb": memory.limit_mb(self._root) or self.answer.get("memory_mb"),
+        }
+        return {**self.answer, "oom": oom}
+
+    def _awaits_name(self, now: float) -> bool:
+        """Whether the Hub may still tell what was killed last."""
+        at = self._watch.at
+        if at is None or not self._hub.there or now - at > NAME_TAKES_SECONDS:
+            return False
+        return (self.answer.get("oom") or {}).get("kills", 0) < self._watch.count
+
+    async def _learn_paths(self) -> None:
+        sessions = getattr(self._server, "session_manager", None)
+        if sessions is None or not pids(self._kernels()).keys() - self._paths.keys():
+            return
+        for one in await sessions.list_sessions():
+            if one.get("kernel"):
+                self._paths[one["kernel"]["id"]] = one.get("path") or one.get("name") or ""
+
+    def _kernels(self) -> Any:
+        return getattr(self._server, "kernel_manager", None)
+
+    def _terminals(self) -> Any:
+        return self._server.web_app.settings.get("terminal_manager")
