@@ -53,6 +53,14 @@ class LeaseOut(BaseModel):
     ends_at: datetime
     released_at: datetime | None
     why_ended: str | None
+    size: str | None
+    lender: str | None = Field(description="The group that lends the GPUs, where another one.")
+    ready_at: datetime | None = Field(description="When JupyterLab answered.")
+    extended_minutes: int = Field(description="Minutes that came on top of `minutes`.")
+    until: datetime = Field(description="When it ends: `ends_at`, or earlier for `until_why`.")
+    until_why: str = Field(description="Why it will end: time_up, idle, recalled, hours_used.")
+    image_digest: str | None
+    datasets: list[str] = Field(description="Dataset versions that it saw at its start.")
 
 
 class GpuOut(BaseModel):
@@ -64,7 +72,9 @@ class GpuOut(BaseModel):
     model: str
     memory_mb: int
     simulated: bool
-    group: str | None = Field(description="The one group that may use it; null: nobody may.")
+    group: str | None = Field(description="The group that it belongs to, if any.")
+    pool: bool = Field(description="Every group may use it. Neither group nor pool: nobody may.")
+    draining: bool = Field(description="Nothing new is granted on it; what runs goes on.")
     gone: bool = Field(description="It was found once and is not there now.")
     unusable: str | None = Field(description="Why it cannot be leased, such as `mig`.")
     in_use: bool
@@ -77,7 +87,16 @@ class GroupChoice(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    group: str | None = Field(description="A group's name, or null: nobody may use the GPU.")
+    group: str | None = Field(description="A group's name, or null: no group's.")
+    pool: bool = Field(default=False, description="With no group: every group may use the GPU.")
+
+
+class Draining(BaseModel):
+    """Whether a GPU drains."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    draining: bool = Field(description="Grant nothing new on it (true), or grant again (false).")
 
 
 def lease_out(lease: Lease) -> LeaseOut:
@@ -101,6 +120,14 @@ def lease_out(lease: Lease) -> LeaseOut:
         ends_at=lease.ends_at,
         released_at=lease.released_at,
         why_ended=lease.why_ended,
+        size=lease.size,
+        lender=lease.lender,
+        ready_at=lease.ready_at,
+        extended_minutes=lease.extended_minutes,
+        until=lease.until,
+        until_why=lease.until_why,
+        image_digest=lease.image_digest,
+        datasets=list(lease.datasets),
     )
 
 
@@ -115,10 +142,12 @@ def gpu_out(row: DeviceRow, who: Person) -> GpuOut:
         memory_mb=row.memory_mb,
         simulated=row.simulated,
         group=row.group,
+        pool=row.pool,
+        draining=row.draining,
         gone=row.gone,
         unusable=row.unusable,
         in_use=lease is not None,
-        free_at=lease.ends_at if lease else None,
+        free_at=lease.until if lease else None,
         lease=lease_out(lease) if lease and may_see(who, lease) else None,
     )
 
@@ -135,18 +164,24 @@ def router(services: Services, person: Callable[..., Person]) -> APIRouter:
 
     @routes.get("/api/gpus")
     def list_gpus(who: Person = asking) -> list[GpuOut]:
-        """All GPUs for an administrator; for an instructor those of the groups they teach."""
+        """All GPUs for an administrator; for an instructor the pool and their groups' GPUs."""
         require_staff(who)
         rows = services.devices.all()
-        return [
-            gpu_out(row, who) for row in rows if who.is_administrator or row.group in who.taught
-        ]
+        seen = [r for r in rows if who.is_administrator or r.pool or r.group in who.taught]
+        return [gpu_out(row, who) for row in seen]
 
     @routes.put("/api/gpus/{uuid}/group")
     def assign_gpu(uuid: str, choice: GroupChoice, who: Person = asking) -> GpuOut:
-        """Give a GPU to a group or to nobody (administrators); the lease on it runs on."""
+        """Give a GPU to a group, the pool or nobody (administrators); the lease on it runs on."""
         require_administrator(who)
-        return gpu_out(services.devices.assign(uuid, choice.group, who.name), who)
+        row = services.devices.assign(uuid, choice.group, who.name, pool=choice.pool)
+        return gpu_out(row, who)
+
+    @routes.put("/api/gpus/{uuid}/draining")
+    def drain_gpu(uuid: str, wanted: Draining, who: Person = asking) -> GpuOut:
+        """Grant nothing new on a GPU, or grant again (administrators); the lease on it runs on."""
+        require_administrator(who)
+        return gpu_out(services.devices.drain(uuid, wanted.draining, who.name), who)
 
     @routes.get("/api/leases")
     def list_leases(who: Person = asking) -> list[LeaseOut]:

@@ -27,6 +27,8 @@ class GroupOut(BaseModel):
     name: str
     title: str
     internet: bool = Field(description="Its students' containers may reach the internet.")
+    lends: bool = Field(description="Other groups that borrow may use its idle GPUs.")
+    borrows: bool = Field(description="It may use the idle GPUs of groups that lend.")
     created_at: datetime
     created_by: str
     taught: bool = Field(description="The person who asks teaches it.")
@@ -43,11 +45,13 @@ class GroupIn(BaseModel):
 
 
 class GroupChange(BaseModel):
-    """What may change of a class group."""
+    """What may change of a class group; what is left out stays."""
 
     model_config = ConfigDict(extra="forbid")
 
-    internet: bool
+    internet: bool | None = None
+    lends: bool | None = None
+    borrows: bool | None = None
 
 
 def _shown(group: Group, who: Person) -> GroupOut:
@@ -55,6 +59,8 @@ def _shown(group: Group, who: Person) -> GroupOut:
         name=group.name,
         title=group.title,
         internet=group.internet,
+        lends=group.lends,
+        borrows=group.borrows,
         created_at=group.created_at,
         created_by=group.created_by,
         taught=group.name in who.taught,
@@ -84,8 +90,11 @@ def router(services: Services, person: Callable[..., Person]) -> APIRouter:
 
     @routes.patch("/api/groups/{name}")
     def change_group(name: str, change: GroupChange, who: Person = asking) -> GroupOut:
-        """Let a class group's containers reach the internet or not (administrators)."""
+        """Change a group's policy: internet, lending and borrowing GPUs (administrators)."""
         require_administrator(who)
-        return _shown(services.groups.set_internet(name, change.internet, who.name), who)
+        group = services.groups.set_lending(name, change.lends, change.borrows, who.name)
+        if change.internet is not None:
+            group = services.groups.set_internet(name, change.internet, who.name)
+        return _shown(group, who)
 
     return routes

@@ -106,15 +106,16 @@ class GroupStore:
         log.info("group %s internet=%s by %s", name, allowed, by)
         return _group(row)
 
-    def set_lending(self, name: str, lends: bool, borrows: bool, by: str) -> Group:
+    def set_lending(self, name: str, lends: bool | None, borrows: bool | None, by: str) -> Group:
         """Let other groups use the group's idle GPUs (`lends`), and let it use theirs (`borrows`).
 
-        A loan that runs goes on; where lending ends, it is called back when its owner needs it.
+        None leaves as it is. A loan that runs goes on, until its owner needs it.
         """
         with writing(self.engine) as session:
             row = _find_row(session, name)
-            row.lends, row.borrows = lends, borrows
-        log.info("group %s lends=%s borrows=%s by %s", name, lends, borrows, by)
+            row.lends = row.lends if lends is None else lends
+            row.borrows = row.borrows if borrows is None else borrows
+        log.info("group %s lends=%s borrows=%s by %s", name, row.lends, row.borrows, by)
         return _group(row)
 
     def remove(self, name: str, by: str) -> None:

@@ -162,10 +162,11 @@ class Over:
 
 
 @dataclass(frozen=True, kw_only=True)
-class QuotaSet:
-    """A quota as it is now, and what of it was exceeded when it was set."""
+class Standing:
+    """A quota, what its group or person holds, and which of its limits are exceeded by that."""
 
     quota: Quota
+    held: Held
     over: tuple[Over, ...]
 
 

@@ -15,6 +15,12 @@ class BadLimit(BadInput):
     code = "bad_limit"
 
 
+class BadMoment(BadInput):
+    """A moment in time was not to be read."""
+
+    code = "bad_moment"
+
+
 class BadQuotaName(BadInput):
     """A quota was to be set for nobody."""
 
@@ -88,6 +94,17 @@ def unknown_limit(what: str, known: Sequence[str]) -> BadLimit:
         do="Use one of those names.",
         what=what,
         hint=nearest(what, known),
+    )
+
+
+def bad_moment(given: str) -> BadMoment:
+    """`given` names no moment."""
+    return BadMoment(
+        "'{given_}' names no time.",
+        given=given,
+        do="Give hours or days back such as 12h or 30d, `week` for this week, a day such as "
+        "2026-03-01, or a time such as 2026-03-01T09:30Z.",
+        given_=given[:80],
     )
 
 

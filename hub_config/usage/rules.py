@@ -9,13 +9,22 @@ of 0 GPUs, servers or hours means none. Everything here is pure: leases come in,
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hub_config.gpus.model import Lease, LeaseRequest
 from hub_config.usage import refusals
+from hub_config.usage.hours import (
+    gpu_hours,
+    hours_end,
+    hours_ends,
+    hours_of,
+    those_of,
+    week_start,
+)
 from hub_config.usage.model import (
     LIMITS,
     Bounds,
@@ -27,17 +36,25 @@ from hub_config.usage.model import (
     Limits,
     Over,
     Quota,
-    QuotaSet,
     Record,
     Sample,
     Short,
+    Standing,
 )
-from hub_config.usage.refusals import BadLimit, BadQuotaName, NoQuota, NoReason, OverQuota
+from hub_config.usage.refusals import (
+    BadLimit,
+    BadMoment,
+    BadQuotaName,
+    NoQuota,
+    NoReason,
+    OverQuota,
+)
 
 # This module is the door to the slice's words and refusals; callers need no other.
 __all__ = [
     "LIMITS",
     "BadLimit",
+    "BadMoment",
     "BadQuotaName",
     "Bounds",
     "Entry",
@@ -51,11 +68,10 @@ __all__ = [
     "Over",
     "OverQuota",
     "Quota",
-    "QuotaSet",
     "Record",
     "Sample",
     "Short",
-    "above",
+    "Standing",
     "allowed_range",
     "changed",
     "check_limits",
@@ -69,9 +85,11 @@ __all__ = [
     "hours_ends",
     "is_whole",
     "minutes_allowed",
+    "moment_of",
     "record_of",
     "room",
     "room_for",
+    "standing",
     "those_of",
     "week_start",
 ]
@@ -87,6 +105,9 @@ _RANGES: Mapping[str, tuple[float, float]] = {
     "servers": (0, 10_000),
 }
 _FRACTIONS = frozenset({"cpus", "gpu_hours_week"})
+_ROUNDING = 1e-9  # of sums of cores and hours
+_AGO = re.compile(r"(\d{1,5})([hd])")
+_UNITS = {"h": "hours", "d": "days"}
 # Of these a request brings some; hours are used as time passes.
 _AT_ONCE = ("servers", "gpus", "cpus", "memory_mb")
 
@@ -137,23 +158,21 @@ def check_reason(reason: str) -> str:
     return reason.strip()
 
 
-def week_start(now: datetime) -> datetime:
-    """Monday 00:00 UTC of the week of `now`."""
-    day = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    return day - timedelta(days=day.weekday())
+def moment_of(text: str, now: datetime) -> datetime:
+    """The moment that `text` names: `12h` or `30d` before `now`, `week`, a day, or ISO 8601.
 
-
-def gpu_hours(leases: Iterable[Lease], since: datetime, now: datetime) -> float:
-    """The GPU-hours of `leases` between `since` and `now`; of active ones those up to now."""
-    return sum(lease.gpu_count * _hours(lease, since, now) for lease in leases)
-
-
-def _hours(lease: Lease, since: datetime, now: datetime) -> float:
-    if lease.started_at is None:
-        return 0.0
-    begin = max(lease.started_at, since)
-    end = min(lease.released_at or now, now)
-    return max(0.0, (end - begin).total_seconds() / 3600)
+    A day or time without a zone is in UTC; `week` is this week's Monday. BadMoment.
+    """
+    ago = _AGO.fullmatch(text.strip())
+    if ago:
+        return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+    if text.strip() == "week":
+        return week_start(now)
+    try:
+        moment = datetime.fromisoformat(text.strip())
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise refusals.bad_moment(text) from error
 
 
 def held(leases: Iterable[Lease], now: datetime) -> Held:
@@ -190,7 +209,7 @@ def room(
     """
     for what, wanted in _wanted(request).items():
         limit, used = getattr(limits, what), getattr(held, what)
-        if limit is not None and wanted and used + wanted > limit + 1e-9:
+        if limit is not None and wanted and used + wanted > limit + _ROUNDING:
             return Short(kind=kind, name=name, what=what, limit=limit, used=used, wanted=wanted)
     hours = limits.gpu_hours_week
     if hours is not None and request.gpu_count and held.gpu_hours_week >= hours:
@@ -264,54 +283,9 @@ def _own_or_group(own: float | None, group: float | None) -> float | None:
     return group if own is None else own
 
 
-def hours_end(leases: Sequence[Lease], limit: float | None, now: datetime) -> datetime | None:
-    """When the weekly GPU-hours `limit` will be used up, as `leases` run on; None: not by then.
-
-    `leases` are those of one person or one group since the week began; each active one counts
-    until it ends (`Lease.until`), and every Monday counting begins anew. `now` where they are used
-    up already, though nothing runs.
-    """
-    if limit is None:
-        return None
-    left = limit - gpu_hours(leases, week_start(now), now)
-    running = [lease for lease in leases if lease.active and lease.gpu_count and lease.started_at]
-    moment = now
-    while True:
-        if left <= 0:
-            return moment
-        running = [lease for lease in running if lease.until > moment]
-        if not running:
-            return None
-        monday = week_start(moment) + timedelta(days=7)
-        step_end = min(monday, *(lease.until for lease in running))
-        rate = sum(lease.gpu_count for lease in running)
-        used = rate * (step_end - moment).total_seconds() / 3600
-        if used >= left and step_end > moment + timedelta(hours=left / rate):
-            return moment + timedelta(hours=left / rate)
-        left = limit if step_end == monday else left - used
-        moment = step_end
-
-
-def hours_ends(
-    leases: Sequence[Lease], limits: Mapping[tuple[Kind, str], Limits], now: datetime
-) -> dict[str, datetime]:
-    """When weekly hours will be used up, by lease: of active ones with a GPU, where at all.
-
-    `leases` are all since the week began, `limits` all that are set.
-    """
-    ends: dict[str, datetime] = {}
-    for (kind, name), its in limits.items():
-        own = those_of(leases, kind, [name])
-        end = hours_end(own, its.gpu_hours_week, now)
-        if end is not None:
-            running = (lease for lease in own if lease.active and lease.gpu_count)
-            ends |= {lease.id: min(end, ends.get(lease.id, end)) for lease in running}
-    return ends
-
-
 def record_of(lease: Lease, usage: LeaseUsage, now: datetime) -> Record:
     """The record of `lease`; of an active one up to `now`."""
-    hours = _hours(lease, lease.granted_at, now)
+    hours = hours_of(lease, lease.granted_at, now)
     return Record(
         lease_id=lease.id,
         username=lease.username,
@@ -341,33 +315,41 @@ def record_of(lease: Lease, usage: LeaseUsage, now: datetime) -> Record:
     )
 
 
-def above(
-    limits: Limits, now_held: Held, leases: Iterable[Lease], homes: Iterable[HomeUse]
-) -> list[Over]:
-    """Which of `limits` are below what is in use: held at once, hours, sessions, homes."""
-    over = [
-        Over(what=what, limit=limit, used=getattr(now_held, what))
-        for what in (*_AT_ONCE, "gpu_hours_week")
-        if (limit := getattr(limits, what)) is not None and getattr(now_held, what) > limit
-    ]
+def standing(
+    quota: Quota, leases: Iterable[Lease], homes: Iterable[HomeUse], now: datetime
+) -> Standing:
+    """How `quota` stands, of all `leases` since the week began and of all `homes`.
+
+    The homes of a group are those of its students of this week.
+    """
+    own = those_of(leases, quota.kind, [quota.name])
+    person = quota.kind is Kind.PERSON
+    people = {quota.name} if person else {lease.username for lease in own}
+    holds = held(own, now)
+    over = (
+        *_over_at_once(quota.limits, holds),
+        *_over_long(quota.limits, own),
+        *_over_full(quota.limits, [home for home in homes if home.username in people]),
+    )
+    return Standing(quota=quota, held=holds, over=over)
+
+
+def _over_at_once(limits: Limits, holds: Held) -> Iterator[Over]:
+    for what in (*_AT_ONCE, "gpu_hours_week"):
+        limit, used = getattr(limits, what), getattr(holds, what)
+        if limit is not None and used > limit + _ROUNDING:
+            yield Over(what=what, limit=limit, used=used)
+
+
+def _over_long(limits: Limits, leases: Iterable[Lease]) -> Iterator[Over]:
     for lease in leases:
-        minutes = lease.minutes + lease.extended_minutes
-        if lease.active and limits.minutes is not None and minutes > limits.minutes:
-            over.append(
-                Over(what="minutes", limit=limits.minutes, used=minutes, username=lease.username)
-            )
+        minutes, most = lease.minutes + lease.extended_minutes, limits.minutes
+        if lease.active and most is not None and minutes > most:
+            yield Over(what="minutes", limit=most, used=minutes, username=lease.username)
+
+
+def _over_full(limits: Limits, homes: Iterable[HomeUse]) -> Iterator[Over]:
     for home in homes:
-        if limits.disk_mb is not None and home.used_mb > limits.disk_mb:
-            over.append(
-                Over(
-                    what="disk_mb", limit=limits.disk_mb, used=home.used_mb, username=home.username
-                )
-            )
-    return over
-
-
-def those_of(leases: Iterable[Lease], kind: Kind, names: Collection[str]) -> list[Lease]:
-    """The leases that count for these people or groups."""
-    if kind is Kind.PERSON:
-        return [lease for lease in leases if lease.username in names]
-    return [lease for lease in leases if lease.group in names]
+        most = limits.disk_mb
+        if most is not None and home.used_mb > most:
+            yield Over(what="disk_mb", limit=most, used=home.used_mb, username=home.username)

@@ -13,7 +13,7 @@ from hub_config import clock
 from hub_config.db import reading, writing
 from hub_config.gpus.model import Lease
 from hub_config.gpus.tables import LeaseTable, leases_since
-from hub_config.groups.store import find
+from hub_config.groups.store import every_group, find
 from hub_config.usage import refusals, rules
 from hub_config.usage.model import (
     LIMITS,
@@ -24,11 +24,10 @@ from hub_config.usage.model import (
     Kind,
     LeaseUsage,
     Limits,
-    Over,
     Quota,
-    QuotaSet,
     Record,
     Sample,
+    Standing,
 )
 from hub_config.usage.tables import AuditTable, HomeTable, LeaseUsageTable, QuotaTable
 
@@ -44,10 +43,11 @@ class QuotaStore:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
-    def set(self, kind: Kind, name: str, limits: Limits, by: str, *, reason: str = "") -> QuotaSet:
+    def set(self, kind: Kind, name: str, limits: Limits, by: str, *, reason: str = "") -> Standing:
         """Let exactly `limits` bind the group or person `name`; says what of it is exceeded now.
 
-        Nothing that runs is ended by it. Raises BadLimit, BadQuotaName and UnknownGroup.
+        Nothing is ended by that at once: hours that are used up end a session, with a warning, and
+        the other limits bind what is asked for next. BadLimit, BadQuotaName, UnknownGroup.
         """
         return self.change(kind, name, vars(limits), by, reason=reason)
 
@@ -59,7 +59,7 @@ class QuotaStore:
         by: str,
         *,
         reason: str = "",
-    ) -> QuotaSet:
+    ) -> Standing:
         """Change the limits that `changes` names, None lifting one; as `set` otherwise."""
         now = clock.now()
         with writing(self.engine) as session:
@@ -76,7 +76,9 @@ class QuotaStore:
                 session, now, by, "quota", reason, _person(kind, name), f"{kind} {name}: {limits}"
             )
             session.flush()
-            return QuotaSet(quota=_quota(row), over=tuple(_over(session, kind, name, limits, now)))
+            leases = leases_since(session, rules.week_start(now))
+            homes = list(map(_home, session.scalars(select(HomeTable))))
+            return rules.standing(_quota(row), leases, homes, now)
 
     def remove(self, kind: Kind, name: str, by: str, *, reason: str = "") -> None:
         """Lift every limit of the group or person `name`; NoQuota where there is none."""
@@ -112,6 +114,14 @@ class QuotaStore:
         with reading(self.engine) as session:
             return rules.held(_week(session, kind, name, now), now)
 
+    def standings(self, now: datetime) -> list[Standing]:
+        """Every quota that is set, with what is held and which of it is exceeded."""
+        with reading(self.engine) as session:
+            rows = session.scalars(select(QuotaTable).order_by(QuotaTable.kind, QuotaTable.name))
+            leases = leases_since(session, rules.week_start(now))
+            homes = list(map(_home, session.scalars(select(HomeTable))))
+            return [rules.standing(_quota(row), leases, homes, now) for row in rows]
+
     def hours_ends(self, now: datetime) -> dict[str, datetime]:
         """When weekly GPU-hours will be used up, by lease: of active ones with a GPU, where at all.
 
@@ -125,11 +135,14 @@ class QuotaStore:
 
 
 def for_person(session: Session, username: str, groups: Collection[str]) -> Bounds:
-    """Which limits bind `username`, who is in `groups`; inside a transaction of the caller's."""
-    limits = every_limit(session)
+    """Which limits bind `username`, who is in `groups`; inside a transaction of the caller's.
+
+    Of `groups` only class groups count: a role's group would be one without any limit.
+    """
+    limits, known = every_limit(session), every_group(session)
     return Bounds(
         person=limits.get((Kind.PERSON, username), Limits()),
-        groups={group: limits.get((Kind.GROUP, group), Limits()) for group in groups},
+        groups={g: limits.get((Kind.GROUP, g), Limits()) for g in groups if g in known},
     )
 
 
@@ -269,13 +282,6 @@ def _quota(row: QuotaTable) -> Quota:
 def _week(session: Session, kind: Kind, name: str, now: datetime) -> list[Lease]:
     chosen = {"usernames" if kind is Kind.PERSON else "groups": [name]}
     return leases_since(session, rules.week_start(now), **chosen)
-
-
-def _over(session: Session, kind: Kind, name: str, limits: Limits, now: datetime) -> list[Over]:
-    leases = _week(session, kind, name, now)
-    people = [name] if kind is Kind.PERSON else sorted({lease.username for lease in leases})
-    homes = session.scalars(select(HomeTable).where(HomeTable.username.in_(people)))
-    return rules.above(limits, rules.held(leases, now), leases, map(_home, homes))
 
 
 def _usage_rows(session: Session, lease_ids: Collection[str]) -> list[LeaseUsageTable]:
