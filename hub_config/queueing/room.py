@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from hub_config.gpus.model import Lease, LeaseRequest
+from hub_config.gpus.rules import MOST_MINUTES
 from hub_config.usage import rules as usage
 from hub_config.usage.model import Bounds, Held, Kind, Limits, Short
 
@@ -67,16 +68,23 @@ class Room:
 
     def minutes(self, group: str | None, request: LeaseRequest) -> int:
         """The minutes that a session of `request` gets: what it asks, or what limits leave."""
-        groups = {} if group is None else {group: self.limits.get((Kind.GROUP, group), _NO_LIMITS)}
-        own = self.limits.get((Kind.PERSON, request.username), _NO_LIMITS)
-        allowed = usage.minutes_allowed(request.minutes, Bounds(person=own, groups=groups), group)
+        allowed = self._allowed(request.minutes, group, request.username)
         left = self.minutes_left(group, request.username, request.gpu_count)
         return max(1, int(min(allowed, left)))
+
+    def longest(self, lease: Lease) -> int:
+        """How long `lease` may become, all its minutes."""
+        return self._allowed(MOST_MINUTES, lease.group, lease.username)
 
     def minutes_left(self, group: str | None, username: str, gpu_count: int) -> float:
         """How long a session with `gpu_count` GPUs may be by the hours of the week."""
         lefts = (self._left(whom, gpu_count) for whom, _ in self._binding(group, username))
         return min(lefts, default=float("inf"))
+
+    def _allowed(self, minutes: int, group: str | None, username: str) -> int:
+        groups = {} if group is None else {group: self.limits.get((Kind.GROUP, group), _NO_LIMITS)}
+        own = self.limits.get((Kind.PERSON, username), _NO_LIMITS)
+        return usage.minutes_allowed(minutes, Bounds(person=own, groups=groups), group)
 
     def _left(self, whom: Whom, gpu_count: int) -> float:
         hours = self.limits[whom].gpu_hours_week

@@ -24,10 +24,19 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from hub_config.gpus.model import Ended, Lease
 from hub_config.gpus.rules import Offer
 from hub_config.queueing.history import History, Past, learnt
 from hub_config.queueing.loans import Calls, Recall, calls
-from hub_config.queueing.model import Choice, Outlook, Place, Reason, State
+from hub_config.queueing.model import (
+    Choice,
+    Extension,
+    NoExtension,
+    Outlook,
+    Place,
+    Reason,
+    State,
+)
 from hub_config.queueing.plan import Planner, Scene, Turn
 from hub_config.queueing.room import Room
 from hub_config.usage.model import Kind, Short
@@ -45,10 +54,12 @@ __all__ = [
     "Start",
     "decide",
     "entry",
+    "extension",
     "handicap",
     "in_order",
     "learnt",
     "rank",
+    "under_way",
 ]
 
 # How often a start may fail before its place does.
@@ -56,7 +67,10 @@ ATTEMPTS = 3
 HANDICAP_PER_HOUR = timedelta(minutes=10)
 MOST_HANDICAP = timedelta(minutes=60)
 HANDICAP_LOOKS_BACK = timedelta(days=7)
+# A start that takes longer waits for something; others do not wait for it.
+LONG_START = timedelta(seconds=30)
 _TICK = timedelta(microseconds=1)
+_MB_PER_GB = 1024
 
 
 @dataclass(frozen=True)
@@ -100,6 +114,40 @@ def rank(entered_at: datetime, gpu_hours: float, open_places: Sequence[Place]) -
     while wanted in taken:
         wanted += _TICK
     return wanted
+
+
+def under_way(leases: Iterable[Lease], now: datetime) -> list[Lease]:
+    """The leases whose servers are starting, and count as such."""
+    return [
+        lease for lease in leases if lease.ready_at is None and now - lease.granted_at < LONG_START
+    ]
+
+
+def extension(lease: Lease, scene: Scene, step: int) -> Extension:
+    """By how much `lease` may be extended: `step` minutes, or what limits leave of them.
+
+    Not where somebody waits who could use its GPU, nor where it was told to end before its time
+    for another reason than that it was idle.
+    """
+    if lease.until_why not in (Ended.TIME_UP, Ended.IDLE):
+        return Extension(0, NoExtension.EARLY)
+    planner = Planner(scene)
+    waiting = [turn for turn in planner.run() if not (turn.now or turn.lack)]
+    if any(_wants(planner, turn, set(lease.device_uuids)) for turn in waiting):
+        return Extension(0, NoExtension.WAITED_FOR)
+    left = planner.room.longest(lease) - lease.minutes - lease.extended_minutes
+    if left < 1:
+        return Extension(0, NoExtension.LONGEST)
+    hours = planner.room.minutes_left(lease.group, lease.username, lease.gpu_count)
+    if hours < 1:
+        return Extension(0, NoExtension.HOURS)
+    return Extension(int(min(step, left, hours)))
+
+
+def _wants(planner: Planner, turn: Turn, held: set[str]) -> bool:
+    """True where the place waits for one of the devices `held`: its own group's, or the pool's."""
+    offers = planner.offers(turn.place.request)
+    return any(row.uuid in held for o in offers if o.lender is None for row in o.devices)
 
 
 def decide(
@@ -148,7 +196,7 @@ class _Telling:
         self.scene, self.planner, self.called = scene, planner, called
         self.starts_free, self.offered, self.paused = starts_free, offered, paused
         self.seconds = timedelta(seconds=scene.history.start_seconds)
-        self.under_way = [lease for lease in scene.leases if lease.ready_at is None]
+        self.under_way = under_way(scene.leases, scene.now)
 
     def outlooks(self, turns: Sequence[Turn]) -> dict[str, Outlook]:
         """What each open place is told, by id, in order."""
@@ -232,10 +280,11 @@ class _Telling:
         return (Reason.BEHIND if behind else Reason.BUSY), values
 
     def _lacking(self, lack: Short) -> tuple[Reason, dict[str, Any]]:
+        scale = _MB_PER_GB if lack.what == "memory_mb" else 1
         values = {
             "what": lack.what,
-            "used": lack.used,
-            "limit": lack.limit,
+            "used": lack.used / scale,
+            "limit": lack.limit / scale,
             "next_free_at": self._room_at(lack),
         }
         if lack.kind is Kind.PERSON:

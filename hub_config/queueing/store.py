@@ -20,14 +20,14 @@ from sqlalchemy.orm import Session
 
 from hub_config.db import reading, writing
 from hub_config.gpus.ledger import Ledger, write_lease
-from hub_config.gpus.model import Ended, LeaseRequest
+from hub_config.gpus.model import Ended, Lease, LeaseRequest
 from hub_config.gpus.tables import LeaseTable, lease_of
 from hub_config.offers.host import Host, this_host
 from hub_config.queueing import reading as scenes
 from hub_config.queueing import refusals, rules
 from hub_config.queueing.entrance import admit
 from hub_config.queueing.history import History
-from hub_config.queueing.model import Choice, Place, Standing, State
+from hub_config.queueing.model import Choice, Extension, Place, Standing, State
 from hub_config.queueing.plan import Scene
 from hub_config.queueing.rules import Decision, Start
 from hub_config.queueing.tables import PlaceTable, open_rows, place_of, request_to_text
@@ -108,9 +108,9 @@ class QueueStore:
     ) -> list[Place]:
         """Give leases to those whose turn it is, `starts_free` of them at most; they start now.
 
-        Before, places whose lease was lost wait again with their rank (after three attempts they
-        fail), and those whose server answered are done. `seconds_a_start` is what a start takes,
-        where the caller knows better than the latest starts say.
+        Before, places whose lease was lost wait again with their rank (after three starts that
+        failed they fail), and those whose server answered are done. `seconds_a_start` is what a
+        start takes, where the caller knows better than the latest starts say.
         """
         if not self.open():
             return []
@@ -134,7 +134,30 @@ class QueueStore:
                 _end(row, State.DONE, None, now)
             return place_of(found[0]) if found else None
 
-    def open(self) -> list[Place]:
+    def move_up(self, place_id: str, by: str, *, whole_site: bool) -> Place:
+        """Put a waiting place before all others (`whole_site`), or before those of its group.
+
+        Those it passes change places among themselves, so that with a group nobody of another
+        group is passed. Raises UnknownPlace, PlaceOver, PlaceStarting.
+        """
+        with writing(self.engine) as session:
+            row = _waiting_row(session, place_id)
+            rows = open_rows(session, PlaceTable.state == State.WAITING.value)
+            passed = [r for r in rows if whole_site or _group_of(r) == _group_of(row)]
+            ahead = passed[: passed.index(row) + 1]
+            slots = [(each.priority, each.rank_at) for each in ahead]
+            for each, slot in zip([row, *ahead[:-1]], slots, strict=True):
+                each.priority, each.rank_at = slot
+            log.info("place %s of %s moved up by %s", row.id, row.username, by)
+            return place_of(row)
+
+    def may_extend(self, lease: Lease, now: datetime) -> Extension:
+        """By how much the owner of `lease` may extend it now, as quota and queue allow."""
+        with reading(self.engine) as session:
+            seen = scenes.scene(session, now, History())
+        return rules.extension(lease, seen, self.settings.extend_minutes)
+
+    def open(self, _now: datetime | None = None) -> list[Place]:
         """Every open place, first in line first."""
         with reading(self.engine) as session:
             return scenes.open_places(session)
@@ -215,8 +238,7 @@ class QueueStore:
         return known[1]
 
     def _starts_free(self, seen: Scene) -> int:
-        under_way = sum(lease.ready_at is None for lease in seen.leases)
-        return max(0, self.starts_at_once - under_way)
+        return max(0, self.starts_at_once - len(rules.under_way(seen.leases, seen.now)))
 
     @property
     def starts_at_once(self) -> int:
@@ -250,11 +272,12 @@ def _take_back_lost(session: Session, now: datetime) -> None:
         if lease is not None and lease.ready_at is not None:
             _end(row, State.DONE, None, now)
         elif lease is None or not lease.active:
-            row.attempts += 1
+            why = lease.why_ended if lease else None
+            row.attempts += why is Ended.FAILED_START
             row.state, row.lease_id = State.WAITING.value, None
-            log.warning("place %s of %s lost its lease", row.id, row.username)
+            log.warning("place %s of %s lost its lease: %s", row.id, row.username, why)
             if row.attempts >= rules.ATTEMPTS:
-                _end(row, State.FAILED, lease.why_ended if lease else None, now)
+                _end(row, State.FAILED, why, now)
 
 
 def _start(session: Session, start: Start, now: datetime) -> Place:
@@ -297,6 +320,11 @@ def _waiting_row(session: Session, place_id: str) -> PlaceTable:
     if row.state != State.WAITING:
         raise refusals.place_starting(place_of(row))
     return row
+
+
+def _group_of(row: PlaceTable) -> str | None:
+    """The group that a place counts for, as far as that is known before it is served."""
+    return next(iter(place_of(row).request.groups), None)
 
 
 def _open_row(session: Session, username: str, server_name: str) -> PlaceTable | None:
