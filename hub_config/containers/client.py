@@ -7,7 +7,9 @@ without harm. What it refuses is raised here as the refusal that it was there.
 from __future__ import annotations
 
 import asyncio
+import os
 import time
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -21,6 +23,8 @@ _ANSWER_SECONDS = 300.0
 _CONNECT_SECONDS = 5.0
 _ASK_AGAIN_SECONDS = 0.25
 PATIENCE_SECONDS = 90.0
+SOCKET = ("run", "keeper.sock")
+_LONGEST_ADDRESS = 107  # unix(7): sun_path, with its closing zero
 
 
 class KeeperClient:
@@ -28,9 +32,10 @@ class KeeperClient:
 
     def __init__(self, settings: Settings, *, patience: float = PATIENCE_SECONDS) -> None:
         """`patience`: for how long a keeper that does not answer is asked again."""
-        self.socket = settings.path("run", "keeper.sock")
+        self.socket = settings.path(*SOCKET)
         self.patience = patience
         self._client: httpx.AsyncClient | None = None
+        self._folder: int | None = None
 
     async def start(self, lease_id: str, order: StartOrder) -> Running:
         """Have the container of that lease made and started; returns when its JupyterLab answers.
@@ -72,6 +77,9 @@ class KeeperClient:
         if self._client is not None:
             await self._client.aclose()
             self._client = None
+        if self._folder is not None:
+            os.close(self._folder)
+            self._folder = None
 
     async def _ask(
         self, verb: str, path: str, body: Any = None, *, patience: float | None = None
@@ -82,7 +90,7 @@ class KeeperClient:
             try:
                 answer = await self._opened().request(verb, path, json=body)
                 break
-            except httpx.TransportError as error:
+            except (httpx.TransportError, OSError) as error:
                 if time.monotonic() >= deadline:
                     raise self._away(error) from error
             await asyncio.sleep(_ASK_AGAIN_SECONDS)
@@ -94,8 +102,13 @@ class KeeperClient:
         if self._client is None:
             # Every start holds a connection for as long as it takes: there is no limit to them.
             limits = httpx.Limits(max_connections=None, max_keepalive_connections=16)
+            if self._folder is None:
+                self._folder = os.open(self.socket.parent, os.O_PATH | os.O_DIRECTORY)
             transport = httpx.AsyncHTTPTransport(
-                uds=str(self.socket), verify=False, limits=limits, trust_env=False
+                uds=reachable_path(self.socket, self._folder),
+                verify=False,
+                limits=limits,
+                trust_env=False,
             )
             self._client = httpx.AsyncClient(
                 transport=transport,
@@ -112,6 +125,14 @@ class KeeperClient:
             "with `./radlab logs keeper`.",
             reason=str(error).rstrip(".") or type(error).__name__,
         )
+
+
+def reachable_path(socket: Path, folder: int) -> str:
+    """The address of a socket in the open `folder`; a long path by way of the open folder."""
+    path = str(socket)
+    if len(os.fsencode(path)) <= _LONGEST_ADDRESS:
+        return path
+    return f"/proc/self/fd/{folder}/{socket.name}"
 
 
 def _container(lease_id: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hub_config.errors import Hint, RadLabError, Unready
+from hub_config.errors import BadInput, Conflict, Hint, RadLabError, Unready
 
 _HINT_KEY = "hint_for"
 
@@ -30,6 +30,24 @@ class LabEnded(Unready):
     """The container ended before anything in it answered."""
 
     code = "lab_ended"
+
+
+class StartStopped(Conflict):
+    """A start was ended because its server is to be stopped."""
+
+    code = "start_stopped"
+
+
+class BadOrder(BadInput):
+    """The keeper was asked for something that is not in its schema."""
+
+    code = "bad_order"
+
+
+class KeeperFault(RadLabError):
+    """The keeper failed in a way that it does not know."""
+
+    code = "keeper_fault"
 
 
 class LabSilent(Unready):

@@ -7,17 +7,13 @@ import os
 import signal
 import sys
 
-from hub_config.db import open_database
 from hub_config.errors import NotAllowed, RadLabError
-from hub_config.gpus.ledger import Ledger
-from hub_config.gpus.store import DeviceStore
-from hub_config.keeper.engine import EngineContainers
-from hub_config.keeper.loop import Keeper
+from hub_config.keeper.parts import Parts
 from hub_config.settings import load_settings
 
 
 def main() -> int:
-    """Run until SIGTERM or SIGINT; returns 0."""
+    """Run until SIGTERM or SIGINT; returns 0, or 1 where it cannot go on."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
         settings = load_settings()
@@ -29,14 +25,15 @@ def main() -> int:
     except RadLabError as error:
         print(error, file=sys.stderr)
         return 1
-    database = open_database(settings.radlab_database_url)
-    keeper = Keeper(settings, Ledger(database), DeviceStore(database), EngineContainers(settings))
+    parts = Parts(settings)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: keeper.stop())
+        signal.signal(number, lambda *_: parts.keeper.stop())
     logging.info("keeping %s of %s", settings.instance, settings.state)
-    keeper.run()
-    return 0
+    return parts.run()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    logging.shutdown()
+    # What threads have asked of the engine is not waited for: the next keeper takes it up.
+    os._exit(status)

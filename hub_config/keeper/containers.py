@@ -26,7 +26,7 @@ _LOGGED_CHARACTERS = 200
 
 @dataclass(frozen=True)
 class Found:
-    """What the engine says of a container."""
+    """What the engine says of a container; `pid` is its first process as the host counts."""
 
     id: str
     running: bool
@@ -34,6 +34,8 @@ class Found:
     exit_code: int
     out_of_memory: bool
     address: str | None
+    pid: int
+    image_id: str
 
 
 def create(client: APIClient, container: Container) -> str:
@@ -58,14 +60,14 @@ def start(client: APIClient, name: str) -> None:
         client.start(name)
 
 
-def find(client: APIClient, name: str, network: str | None = None) -> Found | None:
-    """The container of that name, with its address on `network`; None where there is none."""
+def find(client: APIClient, name: str) -> Found | None:
+    """The container of that name, with its address; None where there is none."""
     with said_clearly():
         try:
             facts = client.inspect_container(name)
         except NotFound:
             return None
-    return _found(facts, network)
+    return _found(facts)
 
 
 def require_running(found: Found | None) -> str:
@@ -85,7 +87,7 @@ def require_running(found: Found | None) -> str:
 
 
 def last_words(client: APIClient, name: str) -> str:
-    """The last lines that the container wrote, for the Hub's log; empty where it is gone.
+    """The last lines that the container wrote, for the keeper's log; empty where it is gone.
 
     A student decides what they say, so each is quoted, as `repr` does, and cut: none of them can
     pass for a line of the log, or speak to the terminal of whoever reads it.
@@ -142,16 +144,19 @@ def said_clearly() -> Iterator[None]:
         ) from error
 
 
-def _found(facts: dict[str, Any], network: str | None) -> Found:
+def _found(facts: dict[str, Any]) -> Found:
     state = facts["State"]
-    networks = facts["NetworkSettings"]["Networks"]
+    # A container of ours is on one network.
+    networks = facts["NetworkSettings"]["Networks"].values()
     return Found(
         id=facts["Id"],
         running=bool(state["Running"]),
         status=state["Status"],
         exit_code=int(state["ExitCode"]),
         out_of_memory=bool(state["OOMKilled"]),
-        address=(networks.get(network, {}).get("IPAddress") or None) if network else None,
+        address=next((one["IPAddress"] for one in networks if one["IPAddress"]), None),
+        pid=int(state["Pid"]),
+        image_id=facts["Image"],
     )
 
 

@@ -16,6 +16,7 @@ from docker.types import DeviceRequest, LogConfig, Mount, Ulimit
 
 USER = "10001:10001"
 HOME = "/home/student"
+PORT = 8888
 STOP_SECONDS = 10
 _MB = 1024 * 1024
 _CPU_PERIOD = 100_000  # microseconds; also what control groups of version 1 take
@@ -41,7 +42,7 @@ class Container:
     pids: int
     device_uuids: Sequence[str] = ()
     command: Sequence[str] | None = None
-    port: int = field(default=8888)
+    port: int = field(default=PORT)
 
 
 def create_arguments(container: Container) -> dict[str, Any]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
+from keeper_support import wait_for
 from sqlalchemy import Engine
 
 from hub_config import clock
@@ -14,7 +16,7 @@ from hub_config.gpus.ledger import Ledger
 from hub_config.gpus.rules import Ended, Lease, LeaseRequest, container_name
 from hub_config.gpus.store import DeviceStore
 from hub_config.keeper.engine import EngineSilent
-from hub_config.keeper.loop import Keeper
+from hub_config.keeper.loop import Keeper, Round
 from hub_config.keeper.rules import BELL_TAKES, STILL_TAKES, Standing
 from hub_config.settings import Settings
 
@@ -44,7 +46,10 @@ def lease_for(ledger: Ledger, name: str, started: bool = True) -> Lease:
     then = clock.now() - timedelta(minutes=2)
     request = LeaseRequest(username=name, cpus=1, memory_mb=512, minutes=60, image="base")
     lease = ledger.grant(request, then)
-    return ledger.started(lease.id, f"c-{name}", then) if started else lease
+    if not started:
+        return lease
+    ledger.started(lease.id, f"c-{name}", then)
+    return ledger.ready(lease.id, then)
 
 
 def container_of(lease: Lease, running: bool = True) -> Standing:
@@ -57,8 +62,16 @@ def ledger(engine: Engine) -> Ledger:
     return Ledger(engine)
 
 
+class SettledKeeper(Keeper):
+    """A keeper whose round returns when all that it found is settled."""
+
+    def reconcile(self) -> None:
+        super().reconcile()
+        self.settled()
+
+
 def keeper_of(settings: Settings, ledger: Ledger, engine: Engine, fake: FakeContainers) -> Keeper:
-    return Keeper(settings, ledger, DeviceStore(engine), fake)
+    return SettledKeeper(settings, ledger, DeviceStore(engine), fake)
 
 
 def test_a_lease_whose_container_is_gone_is_released(
@@ -89,7 +102,7 @@ def test_a_container_whose_lease_is_over_or_unknown_is_removed(
     unknown = Standing("c-who", "radlab-who", "0" * 32, running=True)
     fake = FakeContainers(container_of(over), unknown)
     keeper_of(settings, ledger, engine, fake).reconcile()
-    assert fake.removed == ["c-ann", "c-who"]
+    assert sorted(fake.removed) == ["c-ann", "c-who"]
 
 
 def test_a_container_newer_than_the_list_of_leases_is_left_alone(
@@ -103,6 +116,85 @@ def test_a_container_newer_than_the_list_of_leases_is_left_alone(
     fake = Racing()
     keeper_of(settings, ledger, engine, fake).reconcile()
     assert fake.removed == [] and ledger.get(fake.lease.id).active
+
+
+def test_what_is_being_started_or_stopped_is_left_alone(
+    settings: Settings, ledger: Ledger, engine: Engine
+) -> None:
+    lost, stray = lease_for(ledger, "ann"), lease_for(ledger, "bob")
+    ledger.release(stray.id, Ended.STOPPED, clock.now())
+    fake = FakeContainers(container_of(stray))
+    keeper = keeper_of(settings, ledger, engine, fake)
+    with keeper.locks.start(lost.id), keeper.locks.stop(stray.id):
+        keeper.reconcile()
+    assert ledger.get(lost.id).active and fake.removed == []
+    keeper.reconcile()
+    assert not ledger.get(lost.id).active and fake.removed == ["c-bob"]
+
+
+def test_a_start_that_began_after_the_round_looked_is_left_alone(
+    settings: Settings, ledger: Ledger, engine: Engine
+) -> None:
+    class Racing(FakeContainers):
+        def all(self) -> list[Standing]:
+            ledger.started(lease.id, "c-new", clock.now())  # after the leases were read
+            return []
+
+    lease = lease_for(ledger, "ann")
+    keeper_of(settings, ledger, engine, Racing()).reconcile()
+    assert ledger.get(lease.id).active
+
+
+def test_the_dispatcher_is_told_of_each_lease_that_was_released(
+    settings: Settings, ledger: Ledger, engine: Engine
+) -> None:
+    told: list[bool] = []
+    lease_for(ledger, "ann")
+    keeper = SettledKeeper(
+        settings, ledger, DeviceStore(engine), FakeContainers(), freed=lambda: told.append(True)
+    )
+    keeper.reconcile()
+    assert told == [True]
+
+
+def test_a_removal_that_hangs_keeps_no_other_round_waiting(
+    settings: Settings, ledger: Ledger, engine: Engine
+) -> None:
+    go_on = threading.Event()
+
+    class Hanging(FakeContainers):
+        def remove(self, container_id: str) -> None:
+            if container_id == "c-ann":
+                go_on.wait(30)
+            super().remove(container_id)
+
+    for name in ("ann", "bob"):
+        ledger.release(lease_for(ledger, name).id, Ended.STOPPED, clock.now())
+    fake = Hanging(*(Standing(f"c-{one.username}", f"radlab-{one.id}", one.id, True)
+                     for one in ledger.history(clock.now() - timedelta(days=1))))  # fmt: skip
+    keeper = Keeper(settings, ledger, DeviceStore(engine), fake)
+    try:
+        keeper.reconcile()
+        keeper.reconcile()
+        wait_for(lambda: fake.removed == ["c-bob"])
+    finally:
+        go_on.set()
+    keeper.settled()
+    assert sorted(fake.removed) == ["c-ann", "c-bob"]
+
+
+def test_a_round_is_made_at_once_when_it_is_woken(
+    settings: Settings, ledger: Ledger, engine: Engine
+) -> None:
+    wake, made = threading.Event(), threading.Semaphore(0)
+    keeper = Keeper(settings, ledger, DeviceStore(engine), FakeContainers())
+    woken = Round(made.release, 3600, wake)
+    threading.Thread(target=keeper._repeat, args=[woken], daemon=True).start()
+    assert made.acquire(timeout=20)
+    wake.set()
+    assert made.acquire(timeout=20)
+    keeper.stop()
+    wake.set()
 
 
 def test_one_container_that_cannot_be_removed_does_not_stop_the_others(
