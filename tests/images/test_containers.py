@@ -204,6 +204,14 @@ client.execute_interactive("print(1 + 1)", timeout=120)
 """
 
 
+def test_a_terminal_opens(start_lab) -> None:
+    lab = start_lab()
+    lab.wait()
+    name = json.loads(lab.post("/api/terminals", {}))["name"]
+    assert [found["name"] for found in json.loads(lab.get("/api/terminals"))] == [name]
+    assert "bash" in lab.run("sh", "-c", "cat /proc/[0-9]*/comm")
+
+
 def test_broken_settings_of_a_student_do_not_stop_the_start(start_lab, tmp_path: Path) -> None:
     home = tmp_path / "home"
     (home / "json").mkdir(parents=True)

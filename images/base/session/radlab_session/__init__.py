@@ -15,7 +15,10 @@ def _jupyter_server_extension_points() -> list[dict[str, str]]:
 
 
 def _load_jupyter_server_extension(server: Any) -> None:
-    # Imported here: `start` runs before Jupyter's packages, which take most of a second.
-    from radlab_session.server import add_route
+    # Imported here: `start` runs before Jupyter's packages, which take most of a start.
+    from radlab_session import lean
 
-    add_route(server)
+    lean.settle()
+    from radlab_session.server import add_routes
+
+    add_routes(server)

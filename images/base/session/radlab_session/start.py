@@ -16,7 +16,7 @@ from collections.abc import MutableMapping
 from pathlib import Path
 from urllib.parse import quote
 
-from radlab_session import desk, room
+from radlab_session import desk, lean, room
 
 SCRATCH = Path("/tmp/radlab")
 LAB = Path(sys.prefix, "share/jupyter/lab")
@@ -29,6 +29,7 @@ Environment = MutableMapping[str, str]
 
 def main() -> None:
     """Prepare environment and files, then run the server in this process."""
+    lean.begin()
     home = Path(os.environ.get("HOME", "/home/student"))
     SCRATCH.mkdir(mode=0o700, parents=True, exist_ok=True)
     full = room.is_full(home)
