@@ -69,6 +69,8 @@ def speak(environ: Environment) -> None:
     """
     posix, lab = LOCALES.get(environ.get("RADLAB_LANGUAGE", "en"), LOCALES["en"])
     environ["LANG"] = posix
+    # Docker sets none, and a terminal without it is one that completes and remembers nothing.
+    environ.setdefault("SHELL", "/bin/bash")
     settings = SCRATCH / "settings"
     settings.mkdir(parents=True, exist_ok=True)
     if (LAB / "settings").is_dir():
