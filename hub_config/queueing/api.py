@@ -116,6 +116,37 @@ def may_see(who: Person, username: str, groups: tuple[str, ...]) -> bool:
     return who.is_administrator or who.name == username or bool(set(groups) & who.taught)
 
 
+def put_first(services: Services, who: Person, place_id: str, reason: str) -> Place:
+    """Move a place up for `reason`; NotYourPlace, NoReason, and what the store refuses."""
+    require_staff(who)
+    place = services.queue.get(place_id)
+    if not (who.is_administrator or set(place.request.groups[:1]) & who.taught):
+        raise refusals.not_your_place(place.id, who.taught)
+    reason = check_reason(reason)
+    moved = services.queue.move_up(place_id, who.name, whole_site=who.is_administrator)
+    _note(services, who, "move_up", reason, moved)
+    return moved
+
+
+def give_up(services: Services, who: Person, place_id: str, reason: str) -> Place:
+    """Leave a place, with a reason where it is somebody else's; NotYourPlace, NoReason."""
+    place = find_place(services, who, place_id)
+    others = who.name != place.username
+    reason = check_reason(reason) if others else reason
+    left = services.queue.leave(place_id, who.name, clock.now())
+    if others:
+        _note(services, who, "leave", reason, left)
+    return left
+
+
+def find_place(services: Services, who: Person, place_id: str) -> Place:
+    """The place of that id, where `who` may see it; UnknownPlace, NotYourPlace."""
+    place = services.queue.get(place_id)
+    if not may_see(who, place.username, place.request.groups):
+        raise refusals.not_your_place(place.id, who.taught)
+    return place
+
+
 def router(services: Services, person: Callable[..., Person]) -> APIRouter:
     """The routes; `person` is the dependency that says who asks."""
     routes = APIRouter(tags=["queue"])
@@ -134,27 +165,12 @@ def router(services: Services, person: Callable[..., Person]) -> APIRouter:
     @routes.post("/api/queue/{place_id}/move-up")
     def move_up(place_id: str, wanted: ReasonIn, who: Person = asking) -> PlaceOut:
         """Put a place first: an administrator of all, an instructor of their group's."""
-        require_staff(who)
-        place = services.queue.get(place_id)
-        if not (who.is_administrator or set(place.request.groups[:1]) & who.taught):
-            raise refusals.not_your_place(place.id, who.taught)
-        reason = check_reason(wanted.reason)
-        moved = services.queue.move_up(place_id, who.name, whole_site=who.is_administrator)
-        _note(services, who, "move_up", reason, moved)
-        return _shown(moved)
+        return _shown(put_first(services, who, place_id, wanted.reason))
 
     @routes.delete("/api/queue/{place_id}")
     def leave(place_id: str, reason: str = "", who: Person = asking) -> PlaceOut:
         """Give a place up: one's own, or with a reason a student's."""
-        place = services.queue.get(place_id)
-        if not may_see(who, place.username, place.request.groups):
-            raise refusals.not_your_place(place.id, who.taught)
-        others = who.name != place.username
-        reason = check_reason(reason) if others else reason
-        left = services.queue.leave(place_id, who.name, clock.now())
-        if others:
-            _note(services, who, "leave", reason, left)
-        return _shown(left)
+        return _shown(give_up(services, who, place_id, reason))
 
     return routes
 
