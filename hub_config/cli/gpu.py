@@ -16,7 +16,7 @@ _TIME = "%Y-%m-%d %H:%M"
 
 @click.group("gpu", no_args_is_help=True)
 def command() -> None:
-    """GPUs: list them with who holds them, assign them to groups."""
+    """GPUs: list them with who holds them, assign them to groups or the pool, drain them."""
 
 
 @command.command("list")
@@ -38,19 +38,39 @@ def list_(as_json: bool) -> None:
 @command.command("assign")
 @click.argument("gpu")
 @click.option("--group", "-g", help="The group that may use it.")
-@click.option("--nobody", is_flag=True, help="Take it from its group.")
+@click.option("--pool", is_flag=True, help="Let every group use it.")
+@click.option("--nobody", is_flag=True, help="Take it from its group or the pool.")
 @_JSON
-def assign(gpu: str, group: str | None, nobody: bool, as_json: bool) -> None:
-    """Assign GPU (its UUID, the UUID's beginning, or its index) to a group."""
-    if nobody == (group is not None):
-        raise click.UsageError("say either --group NAME or --nobody")
-    row = DeviceStore(open_site().engine).assign(gpu, group, operator())
+def assign(gpu: str, group: str | None, pool: bool, nobody: bool, as_json: bool) -> None:
+    """Assign GPU (its UUID, the UUID's beginning, or its index) to a group or the pool."""
+    if [group is not None, pool, nobody].count(True) != 1:
+        raise click.UsageError("say one of --group NAME, --pool and --nobody")
+    row = DeviceStore(open_site().engine).assign(gpu, group, operator(), pool=pool)
     if as_json:
         return print_json(_shown(row))
     whose = f"belongs to {row.group}" if row.group else "belongs to nobody, and nobody may use it"
+    whose = "is in the pool, and every group may use it" if row.pool else whose
     click.echo(f"GPU {row.uuid} ({row.model}) {whose}.")
+    _say_what_holds(row)
+
+
+@command.command("drain")
+@click.argument("gpu")
+@click.option("--off", is_flag=True, help="Grant on it again.")
+@_JSON
+def drain(gpu: str, off: bool, as_json: bool) -> None:
+    """Grant nothing new on GPU (UUID, its beginning, or index); what runs on it goes on."""
+    row = DeviceStore(open_site().engine).drain(gpu, not off, operator())
+    if as_json:
+        return print_json(_shown(row))
+    told = "is granted to nobody new" if row.draining else "is granted again"
+    click.echo(f"GPU {row.uuid} ({row.model}) {told}.")
+    _say_what_holds(row)
+
+
+def _say_what_holds(row: DeviceRow) -> None:
     if row.lease:
-        until = row.lease.ends_at.strftime(_TIME)
+        until = row.lease.until.strftime(_TIME)
         click.echo(f"{row.lease.username}'s session on it runs on, until {until} UTC.")
     if row.unusable:
         click.echo(f"It cannot be leased: {UNUSABLE_TEXT[row.unusable]}")
@@ -79,7 +99,7 @@ def _shown(row: DeviceRow) -> dict[str, object]:
         "group": lease.group,
         "module": lease.module,
         "since": lease.started_at or lease.granted_at,
-        "until": lease.ends_at,
+        "until": lease.until,
     }
     return {
         "uuid": row.uuid,
@@ -89,6 +109,8 @@ def _shown(row: DeviceRow) -> dict[str, object]:
         "memory_mb": row.memory_mb,
         "simulated": row.simulated,
         "group": row.group,
+        "pool": row.pool,
+        "draining": row.draining,
         "gone": row.gone,
         "unusable": row.unusable,
         "lease": holder,
@@ -97,7 +119,8 @@ def _shown(row: DeviceRow) -> dict[str, object]:
 
 def _line(row: DeviceRow) -> tuple[str, ...]:
     lease = row.lease
-    notes = [note for note, holds in (("simulated", row.simulated), ("gone", row.gone)) if holds]
+    states = (("simulated", row.simulated), ("gone", row.gone), ("draining", row.draining))
+    notes = [note for note, holds in states if holds]
     if row.unusable:
         notes.append(UNUSABLE_TEXT[row.unusable])
     return (
@@ -105,9 +128,9 @@ def _line(row: DeviceRow) -> tuple[str, ...]:
         row.uuid,
         row.model,
         f"{row.memory_mb / 1024:.3g}",
-        row.group or "nobody",
-        lease.username if lease else "free" if row.usable and row.group else "-",
+        row.group or ("the pool" if row.pool else "nobody"),
+        lease.username if lease else "free" if row.usable and (row.group or row.pool) else "-",
         (lease.started_at or lease.granted_at).strftime(_TIME) if lease else "",
-        lease.ends_at.strftime(_TIME) if lease else "",
+        lease.until.strftime(_TIME) if lease else "",
         ", ".join(notes),
     )

@@ -9,6 +9,12 @@ from hub_config.groups.rules import Group
 from hub_config.groups.store import GroupStore
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_LOANS = {
+    (False, False): "no loans",
+    (True, False): "lends",
+    (False, True): "borrows",
+    (True, True): "lends, borrows",
+}
 
 
 def _store() -> GroupStore:
@@ -47,7 +53,8 @@ def list_(as_json: bool) -> None:
     width = max(len(group.name) for group in groups)
     for group in groups:
         internet = "internet   " if group.internet else "no internet"
-        click.echo(f"{group.name:<{width}}  {internet}  {group.title}".rstrip())
+        loans = _LOANS[group.lends, group.borrows]
+        click.echo(f"{group.name:<{width}}  {internet}  {loans:<15}  {group.title}".rstrip())
 
 
 @command.command("internet")
@@ -59,6 +66,20 @@ def internet(name: str, state: str, as_json: bool) -> None:
     group = _store().set_internet(name, state == "on", operator())
     told = "may reach the internet" if group.internet else "may not reach the internet"
     _show(group, as_json, f"Containers of {group.name} {told}, from their next start on.")
+
+
+@command.command("lending")
+@click.argument("name")
+@click.option("--lends/--keeps", default=None, help="Other groups may use its idle GPUs, or not.")
+@click.option("--borrows/--no-borrows", default=None, help="It may use the idle GPUs of others.")
+@_JSON
+def lending(name: str, lends: bool | None, borrows: bool | None, as_json: bool) -> None:
+    """Let the group NAME lend its idle GPUs and borrow those of others; both must allow it."""
+    if lends is None and borrows is None:
+        raise click.UsageError("say --lends, --keeps, --borrows or --no-borrows")
+    group = _store().set_lending(name, lends, borrows, operator())
+    told = _LOANS[group.lends, group.borrows]
+    _show(group, as_json, f"{group.name}: {told}. A GPU on loan is called back when it is needed.")
 
 
 @command.command("remove")

@@ -79,7 +79,7 @@ def bad_limit(what: str, given: Any, lowest: float, highest: float, *, whole: bo
         allowed=[lowest, highest],
         do="Give a number in that range, or lift the limit.",
         what=what,
-        value=given,
+        value=f"{given:g}" if isinstance(given, int | float) else given,
         lowest=f"{lowest:g}",
         highest=f"{highest:.0f}",
     )
