@@ -3,19 +3,25 @@
 User options reach the Hub from the launch page or from its REST API, and are believed in neither
 case: only the keys below are taken, and nothing else of the container can be asked for.
 
-    {"module": ID, "gpu": true|false, "language": "en"|"zh_CN"}     a course module
-    {"image": ID, "gpus": 0|1, "language": "en"|"zh_CN"}            just an environment
+    {"module": ID, "gpu": true|false, "size": ID, "language": "en"|"zh_CN"}   a course module
+    {"image": ID, "gpus": 0|1, "size": ID, "language": "en"|"zh_CN"}          just an environment
+
+Without a size a module brings its own numbers, and an environment those of its image. With one,
+the size says whether there are GPUs where `gpu` (`gpus`) does not: `fitting.py` says whether it is
+large enough, and whether anything here can serve it.
 
 The launch page's buttons carry the same as one word: `module/ID/gpu`, `module/ID/cpu`,
-`image/ID/1`, `image/ID/0`. A home's slug is the user's name where that is made of lower-case
-letters and digits (all names that RadLab gives are); of any other name it is what can be kept
-and the beginning of a hash, joined by a hyphen, which no kept name contains.
+`image/ID/1`, `image/ID/0`; beside a button stands the field `size/` + that word.
+
+A home's slug is the user's name where that is made of lower-case letters and digits (all names that
+RadLab gives are); of any other name it is what can be kept and the beginning of a hash, joined by a
+hyphen, which no kept name contains.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 # What moved to `containers` is still found here until the spawner asks the keeper.
@@ -45,9 +51,11 @@ from hub_config.gpus.rules import LeaseRequest
 from hub_config.language import LANGUAGES
 from hub_config.offers.images import Image
 from hub_config.offers.modules import Module
+from hub_config.offers.sizes import Numbers, Size
 
-MODULE_KEYS = ("module", "gpu", "language")
-IMAGE_KEYS = ("image", "gpus", "language")
+MODULE_KEYS = ("module", "gpu", "size", "language")
+IMAGE_KEYS = ("image", "gpus", "size", "language")
+SIZE_FIELD = "size/"
 MB_PER_GB = 1024
 
 
@@ -89,32 +97,69 @@ class NothingOffered(Unready):
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """What a student asked for; exactly one of `module` and `image` is set."""
+    """What a student asked for; exactly one of `module` and `image` is set.
+
+    `gpu` is None where the size alone says whether there are GPUs.
+    """
 
     module: str | None = None
     image: str | None = None
-    gpu: bool = False
+    gpu: bool | None = False
+    size: str | None = None
     language: str = "en"
 
     def as_options(self) -> dict[str, Any]:
         """The same as user options, as the Hub keeps them for the next start."""
+        options: dict[str, Any] = {"language": self.language}
         if self.module is not None:
-            return {"module": self.module, "gpu": self.gpu, "language": self.language}
-        return {"image": self.image, "gpus": int(self.gpu), "language": self.language}
+            options |= {"module": self.module}
+            options |= {} if self.gpu is None else {"gpu": self.gpu}
+        else:
+            options |= {"image": self.image}
+            options |= {} if self.gpu is None else {"gpus": int(self.gpu)}
+        return options if self.size is None else {**options, "size": self.size}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Order:
-    """A choice with everything that follows from the catalog: sizes, minutes, notebook."""
+    """A choice with everything that follows from catalog and size.
+
+    `numbers` are what the session gets; `needs` are what it cannot do without: those of the module,
+    and of an environment only that it has the GPU that was asked for.
+    """
 
     choice: Choice
     module: Module | None
     image: Image
-    gpus: int
-    cpus: float
-    memory_mb: int
-    minutes: int
+    size: str | None
+    numbers: Numbers
+    needs: Numbers
     language: str
+
+    @property
+    def gpus(self) -> int:
+        """GPUs that the session holds."""
+        return self.numbers.gpus
+
+    @property
+    def gpu_memory_mb(self) -> int:
+        """Memory that each of them has at least, in MB; 0: any card serves."""
+        return round(self.numbers.gpu_memory_gb * MB_PER_GB)
+
+    @property
+    def cpus(self) -> float:
+        """CPU cores of the session."""
+        return self.numbers.cpus
+
+    @property
+    def memory_mb(self) -> int:
+        """Memory of the session in MB."""
+        return round(self.numbers.memory_gb * MB_PER_GB)
+
+    @property
+    def minutes(self) -> int:
+        """Length of the session."""
+        return self.numbers.minutes
 
     @property
     def default_url(self) -> str:
@@ -128,14 +173,18 @@ def read_form(form: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
     """The user options that a button of the launch page stands for."""
     fields = {name: values[-1] for name, values in form.items() if name != "_xsrf" and values}
     start = str(fields.pop("start", ""))
-    language = fields.pop("language", "en")
+    options = {"language": fields.pop("language", "en")}
+    # Each button has a field of its own, and a browser sends them all: the others mean nothing.
+    sizes = {name: fields.pop(name) for name in list(fields) if name.startswith(SIZE_FIELD)}
+    if size := sizes.get(SIZE_FIELD + start):
+        options |= {"size": size}
     _refuse_unknown(fields, ("start", "language"))
     kind, _, rest = start.partition("/")
-    name, _, size = rest.rpartition("/")
-    if kind == "module" and size in ("gpu", "cpu"):
-        return {"module": name, "gpu": size == "gpu", "language": language}
-    if kind == "image" and size in ("0", "1"):
-        return {"image": name, "gpus": int(size), "language": language}
+    name, _, how = rest.rpartition("/")
+    if kind == "module" and how in ("gpu", "cpu"):
+        return {"module": name, "gpu": how == "gpu", **options}
+    if kind == "image" and how in ("0", "1"):
+        return {"image": name, "gpus": int(how), **options}
     raise _nothing_chosen()
 
 
@@ -150,52 +199,89 @@ def read_options(options: Mapping[str, Any]) -> Choice:
             allowed=[list(MODULE_KEYS), list(IMAGE_KEYS)],
             do="Ask for one of them.",
         )
-    language = _one_of(options, "language", tuple(LANGUAGES), "en")
+    choice = Choice(
+        language=_one_of(options, "language", tuple(LANGUAGES), "en"),
+        size=_text(options, "size") if options.get("size") is not None else None,
+    )
+    sized = choice.size is not None
     if "module" in options:
         _refuse_unknown(options, MODULE_KEYS)
-        gpu = _one_of(options, "gpu", (True, False), True)
-        return Choice(module=_text(options, "module"), gpu=gpu, language=language)
+        gpu = _one_of(options, "gpu", (True, False), None if sized else True)
+        return replace(choice, module=_text(options, "module"), gpu=gpu)
     if "image" in options:
         _refuse_unknown(options, IMAGE_KEYS)
-        gpus = _one_of(options, "gpus", (0, 1), 0)
-        return Choice(image=_text(options, "image"), gpu=bool(gpus), language=language)
+        gpus = _one_of(options, "gpus", (0, 1), None if sized else 0)
+        gpu = None if gpus is None else bool(gpus)
+        return replace(choice, image=_text(options, "image"), gpu=gpu)
     _refuse_unknown(options, (*MODULE_KEYS, *IMAGE_KEYS))
     raise _nothing_chosen()
 
 
-def order_module(choice: Choice, module: Module, image: Image) -> Order:
+def order_module(choice: Choice, module: Module, image: Image, size: Size | None = None) -> Order:
     """What starting that module takes; NeedsGpu where it was to run without one and cannot."""
-    if module.gpus and not choice.gpu and not module.cpu_ok:
+    gpu = _with_gpu(choice, size)
+    if module.gpus and not gpu and not module.cpu_ok:
         raise NeedsGpu(
             "The module {module} needs a GPU.",
             given=False,
             do="Start it with a GPU.",
             module=module.id,
         )
+    needs = module_needs(module, image, gpu=gpu)
     return Order(
         choice=choice,
         module=module,
         image=image,
-        gpus=module.gpus if choice.gpu else 0,
-        cpus=module.cpus or image.cpus,
-        memory_mb=round((module.memory_gb or image.memory_gb) * MB_PER_GB),
-        minutes=module.minutes,
+        size=choice.size,
+        numbers=sized(size, needs, gpu=gpu and module.gpus > 0),
+        needs=needs,
         language=choice.language,
     )
 
 
-def order_image(choice: Choice, image: Image) -> Order:
+def order_image(choice: Choice, image: Image, size: Size | None = None) -> Order:
     """What starting that environment takes."""
+    gpu = _with_gpu(choice, size)
     return Order(
         choice=choice,
         module=None,
         image=image,
-        gpus=int(choice.gpu),
-        cpus=image.cpus,
-        memory_mb=round(image.memory_gb * MB_PER_GB),
-        minutes=image.minutes,
+        size=choice.size,
+        numbers=sized(size, image_numbers(image, gpu=gpu), gpu=gpu),
+        needs=Numbers(cpus=0, memory_gb=0, gpus=int(gpu)),
         language=choice.language,
     )
+
+
+def module_needs(module: Module, image: Image | None, *, gpu: bool) -> Numbers:
+    """What a module cannot do without; its image's numbers where it says nothing."""
+    gpus = module.gpus if gpu else 0
+    return Numbers(
+        cpus=module.cpus or (image.cpus if image else 0),
+        memory_gb=module.memory_gb or (image.memory_gb if image else 0),
+        gpus=gpus,
+        gpu_memory_gb=(module.gpu_memory_gb or 0) if gpus else 0,
+        minutes=module.minutes,
+    )
+
+
+def image_numbers(image: Image, *, gpu: bool) -> Numbers:
+    """What an environment has where nobody chose a size."""
+    return Numbers(cpus=image.cpus, memory_gb=image.memory_gb, gpus=int(gpu), minutes=image.minutes)
+
+
+def sized(size: Size | None, own: Numbers, *, gpu: bool) -> Numbers:
+    """What a session has: the `own` numbers of what runs in it, or those of the chosen size."""
+    if size is None:
+        return own
+    numbers = size.numbers(own)
+    return numbers if gpu else replace(numbers, gpus=0, gpu_memory_gb=0)
+
+
+def _with_gpu(choice: Choice, size: Size | None) -> bool:
+    if choice.gpu is None:
+        return size is not None and size.gpus > 0
+    return choice.gpu
 
 
 def lease_request(
@@ -206,7 +292,9 @@ def lease_request(
         username=username,
         server_name=server_name,
         groups=tuple(groups),
+        size=order.size,
         gpu_count=order.gpus,
+        gpu_memory_mb=order.gpu_memory_mb,
         cpus=order.cpus,
         memory_mb=order.memory_mb,
         minutes=order.minutes,
@@ -243,7 +331,9 @@ def _text(options: Mapping[str, Any], key: str) -> str:
 
 
 def _one_of(options: Mapping[str, Any], key: str, allowed: tuple[Any, ...], default: Any) -> Any:
-    value = options.get(key, default)
+    if key not in options:
+        return default
+    value = options[key]
     # True == 1 in Python, and JSON tells them apart: so do we.
     if not any(value == each and type(value) is type(each) for each in allowed):
         raise _bad_value(key, value, list(allowed))

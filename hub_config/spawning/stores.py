@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Engine
@@ -11,25 +11,25 @@ from sqlalchemy import Engine
 from hub_config import clock
 from hub_config.db import open_database
 from hub_config.gpus.ledger import Ledger
-from hub_config.gpus.refusals import lease_over
-from hub_config.gpus.rules import Ended, Lease
 from hub_config.gpus.store import DeviceStore
 from hub_config.groups.rules import class_groups
 from hub_config.groups.store import GroupStore
-from hub_config.network.walls import require_walls
 from hub_config.offers.images import ImageNotBuilt, Images, load_images
 from hub_config.offers.modules import Modules, load_modules
+from hub_config.offers.sizes import BrokenSizes, Size, Sizes, load_sizes
 from hub_config.settings import Settings
-from hub_config.spawning import rules
-from hub_config.spawning.launch import Launch, build_launch, counts_wanted
+from hub_config.spawning import fitting, rules
+from hub_config.spawning.launch import Launch, build_launch
+from hub_config.spawning.reach import (
+    devices_of,
+    mine_of,
+    open_places,
+    reach_of,
+    waiting_for_gpus,
+)
+from hub_config.usage.store import QuotaStore
 
-
-@dataclass(frozen=True)
-class Granted:
-    """A lease, and whether its container may reach the internet."""
-
-    lease: Lease
-    internet: bool
+log = logging.getLogger("jupyterhub")
 
 
 class Stores:
@@ -53,19 +53,55 @@ class Stores:
         """The modules on offer now."""
         return load_modules(self.settings.path("modules"))
 
-    def launch(self, hub_groups: Iterable[str]) -> Launch:
-        """The launch page for somebody in those groups of the Hub."""
-        groups = class_groups(hub_groups, self.groups.names())
-        modules, now = self.modules(), clock.now()
-        supply = {
-            wanted: self.ledger.free_for(groups, now, wanted=wanted)
-            for wanted in counts_wanted(modules)
-        }
-        return build_launch(modules, self.images(), self.devices.all(), groups, supply)
+    def sizes(self) -> Sizes:
+        """The named sizes of this site."""
+        return load_sizes(self.settings.path("offers", "sizes.yaml"))
 
-    def order(self, options: Mapping[str, Any]) -> rules.Order:
-        """What these user options ask for; refuses what is not on offer."""
+    def launch(self, hub_groups: Iterable[str], username: str = "") -> Launch:
+        """The launch page for `username`, who is in those groups of the Hub."""
+        all_groups = {group.name: group for group in self.groups.all()}
+        groups = class_groups(hub_groups, all_groups)
+        modules, images, now = self.modules(), self.images(), clock.now()
+        rows, places = self.devices.all(), open_places(self.ledger.engine)
+        bounds = QuotaStore(self.ledger.engine).of(username, groups)
+        return build_launch(
+            modules,
+            images,
+            self._sizes_of_page(),
+            devices_of(groups, all_groups, rows),
+            reach_of(groups, all_groups, rows, now, bounds),
+            waiting=waiting_for_gpus(places, groups, username),
+            mine=mine_of(self.ledger.engine, username, bounds, places, modules, images, now),
+        )
+
+    def _sizes_of_page(self) -> Sizes:
+        """The named sizes, none where their list is broken: labs start with their own numbers."""
+        try:
+            return self.sizes()
+        except BrokenSizes as error:
+            log.error("The launch page shows no sizes: %s", error)
+            return Sizes([])
+
+    def order(
+        self, options: Mapping[str, Any], hub_groups: Iterable[str] | None = None
+    ) -> rules.Order:
+        """What these user options ask for; refuses what is not on offer, or cannot be.
+
+        A size is looked at with the eyes of somebody in those groups of the Hub (None: of nobody
+        in particular). Raises what `fitting.check` raises.
+        """
         choice = rules.read_options(options)
+        if choice.size is None:
+            return self._ordered(choice, None)
+        sizes = self.sizes()
+        order = self._ordered(choice, sizes.size(choice.size))
+        all_groups = {group.name: group for group in self.groups.all()}
+        groups = None if hub_groups is None else class_groups(hub_groups, all_groups)
+        rows = self.devices.all()
+        fitting.check(order, sizes, reach_of(groups, all_groups, rows, clock.now()))
+        return order
+
+    def _ordered(self, choice: rules.Choice, size: Size | None) -> rules.Order:
         images = self.images()
         if not len(images):
             raise rules.NothingOffered(
@@ -74,7 +110,7 @@ class Stores:
             )
         if choice.module is not None:
             module = self.modules().module(choice.module)
-            return rules.order_module(choice, module, images.image(module.image))
+            return rules.order_module(choice, module, images.image(module.image), size)
         image = images.image(choice.image or "")
         if not image.offered:
             raise rules.NotOffered(
@@ -84,34 +120,4 @@ class Stores:
                 do="Choose a module, or another environment.",
                 image=image.id,
             )
-        return rules.order_image(choice, image)
-
-    def grant(
-        self, order: rules.Order, username: str, server_name: str, hub_groups: Iterable[str]
-    ) -> Granted:
-        """A lease for that order, while the walls around the students' networks stand.
-
-        Raises WallsDown, and what `Ledger.grant` raises.
-        """
-        require_walls(self.settings)
-        policies = {group.name: group.internet for group in self.groups.all()}
-        groups = class_groups(hub_groups, policies)
-        request = rules.lease_request(order, username, server_name, groups)
-        lease = self.ledger.grant(request, clock.now())
-        own = {name: policies[name] for name in groups}
-        lender = lease.group if lease.devices else None
-        return Granted(lease, rules.internet_allowed(lender, own))
-
-    def require_active(self, lease_id: str) -> None:
-        """Raise LeaseOver where the lease was released: nothing may start under it."""
-        lease = self.ledger.get(lease_id)
-        if not lease.active:
-            raise lease_over(lease)
-
-    def started(self, lease_id: str, container_id: str) -> Lease:
-        """Note that the lease's container runs."""
-        return self.ledger.started(lease_id, container_id, clock.now())
-
-    def release(self, lease_id: str, why: Ended) -> Lease:
-        """Free the lease, whose container is gone."""
-        return self.ledger.release(lease_id, why, clock.now())
+        return rules.order_image(choice, image, size)

@@ -6,14 +6,20 @@ import io
 import json
 import shutil
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from hub_config.db import migrate, open_database
+from hub_config.gpus.model import Free
 from hub_config.network.walls import report
+from hub_config.offers.host import Host
 from hub_config.offers.images import Image, Images, write_images
+from hub_config.offers.sizes import SHIPPED, Sizes, load_sizes
 from hub_config.settings import Settings
+from hub_config.spawning.fitting import Reach
+from hub_config.usage.model import Bounds
 
 MODULE = {
     "id": "05_classification",
@@ -49,6 +55,25 @@ def image(tag: str | None, id: str = "tiny", **changes: object) -> Image:
         "built": tag,
     }
     return Image.model_validate(facts | changes)
+
+
+_LARGE = Host(cpus=8, memory_mb=65536)
+
+
+def sizes() -> Sizes:
+    """The sizes that are shipped."""
+    return load_sizes(SHIPPED)
+
+
+def reach(
+    found: Free | Callable[[int, int], Free],
+    groups: tuple[str, ...] | None = ("g",),
+    host: Host = _LARGE,
+    bounds: Bounds | None = None,
+) -> Reach:
+    """What somebody can have where each question for GPUs is answered with `found`."""
+    supply = found if callable(found) else lambda gpus, memory_mb: found
+    return Reach(host=host, groups=groups, supply=supply, bounds=bounds)
 
 
 def publish(settings: Settings, module: dict[str, object]) -> None:

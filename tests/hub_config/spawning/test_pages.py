@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader
-from spawning_support import MODULE, image
+from spawning_support import MODULE, image, reach, sizes
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 from tornado.web import RequestHandler
 
@@ -67,7 +67,8 @@ def launch(groups: tuple[str, ...] = ("radiology",), busy: bool = False) -> Laun
         group="radiology", gone=False, lease=None,
     )  # fmt: skip
     images = Images([image("tiny:1")])
-    return build_launch(Modules([Module.model_validate(MODULE)]), images, [row], groups, {1: free})
+    modules = Modules([Module.model_validate(MODULE)])
+    return build_launch(modules, images, sizes(), [row], reach(free, groups))
 
 
 def someone() -> SimpleNamespace:
@@ -218,12 +219,13 @@ async def test_every_field_and_picture_is_named_for_those_who_do_not_see_it(name
         assert labelled, field
 
 
-async def test_the_launch_page_offers_the_processor_while_no_gpu_is_free():
+async def test_the_launch_page_offers_the_line_and_the_processor_while_no_gpu_is_free():
     html = await show("launch-busy", Asker())
-    closed = re.search(r'<button[^>]*value="module/05_classification/gpu"[^>]*>', html)
+    line = re.search(r'<button[^>]*value="module/05_classification/gpu"[^>]*>', html)
     open_ = re.search(r'<button[^>]*value="module/05_classification/cpu"[^>]*>', html)
-    assert closed and "disabled" in closed.group()
+    assert line and "disabled" not in line.group()
     assert open_ and "rl-button--primary" in open_.group() and "disabled" not in open_.group()
+    assert "Wait in line" in html and "Start on CPU now" in html
     assert '<time datetime="2026-03-01T09:40:00Z"' in html
 
 
