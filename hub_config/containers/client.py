@@ -89,14 +89,16 @@ class KeeperClient:
         while True:
             try:
                 answer = await self._opened().request(verb, path, json=body)
+                said = answer.json()
                 break
-            except (httpx.TransportError, OSError) as error:
+            # A keeper that is being ended may answer with something that is not JSON.
+            except (httpx.TransportError, OSError, ValueError) as error:
                 if time.monotonic() >= deadline:
                     raise self._away(error) from error
             await asyncio.sleep(_ASK_AGAIN_SECONDS)
         if answer.is_success:
-            return answer.json()
-        raise received(answer.json(), answer.status_code)
+            return said
+        raise received(said, answer.status_code)
 
     def _opened(self) -> httpx.AsyncClient:
         if self._client is None:
