@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from hub_config.errors import RadLabError
 from hub_config.gpus.api import router
 from hub_config.gpus.ledger import Ledger
-from hub_config.gpus.model import LeaseRequest
+from hub_config.gpus.model import Ended, LeaseRequest
 from hub_config.gpus.store import DeviceStore
 from hub_config.groups.rules import Person, person_of
 
@@ -146,3 +146,48 @@ def test_a_wrong_assignment_is_refused_and_nothing_changes(
     assert answer.status_code == status
     assert code is None or answer.json()["error"]["code"] == code
     assert [row.group for row in devices.all()] == ["radiology"] * 3 + ["cardiology"]
+
+
+def test_an_administrator_puts_a_gpu_into_the_pool(
+    client: TestClient, devices: DeviceStore
+) -> None:
+    path, pool = "/api/gpus/GPU-cccc-3/group", {"group": None, "pool": True}
+    answer = client.put(path, json=pool, headers=ADMINISTRATOR).json()
+    assert (answer["group"], answer["pool"]) == (None, True)
+    assert devices.all()[3].pool
+    seen = client.get("/api/gpus", headers=INSTRUCTOR).json()
+    assert [gpu["uuid"] for gpu in seen if gpu["pool"]] == ["GPU-cccc-3"]
+    both = client.put(path, json={"group": "empty", "pool": True}, headers=ADMINISTRATOR)
+    assert (both.status_code, both.json()["error"]["code"]) == (422, "group_or_pool")
+    assert devices.all()[3].pool
+
+
+def test_an_administrator_drains_a_gpu_and_takes_that_back(
+    client: TestClient, devices: DeviceStore
+) -> None:
+    for draining in (True, False):
+        body = {"draining": draining}
+        answer = client.put("/api/gpus/GPU-cccc/draining", json=body, headers=ADMINISTRATOR)
+        assert answer.json()["draining"] is draining
+        assert devices.all()[3].draining is draining
+
+
+@pytest.mark.parametrize("who", [INSTRUCTOR, STUDENT])
+def test_nobody_else_drains_gpus(
+    client: TestClient, devices: DeviceStore, who: dict[str, str]
+) -> None:
+    answer = client.put("/api/gpus/GPU-cccc-3/draining", json={"draining": True}, headers=who)
+    assert answer.status_code == 403
+    assert not devices.all()[3].draining
+
+
+def test_a_lease_says_when_and_why_it_will_end(
+    client: TestClient, ledger: Ledger, request_for: Ask, noon: datetime
+) -> None:
+    lease = ledger.grant(request_for(), noon)
+    ledger.stop_early(lease.id, noon + timedelta(minutes=5), Ended.IDLE)
+    [shown] = client.get("/api/leases", headers=STUDENT).json()
+    assert datetime.fromisoformat(shown["until"]) == noon + timedelta(minutes=5)
+    assert shown["until_why"] == "idle"
+    [held] = [g for g in client.get("/api/gpus", headers=ADMINISTRATOR).json() if g["in_use"]]
+    assert held["free_at"] == shown["until"]

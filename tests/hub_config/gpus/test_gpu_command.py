@@ -110,11 +110,43 @@ def test_a_wrong_word_names_the_nearest_and_changes_nothing(
     assert [row.group for row in site_devices.all()] == [None, None]
 
 
-@pytest.mark.parametrize("words", [(), ("--group", "radiology", "--nobody")])
-def test_assigning_wants_either_a_group_or_nobody(radlab: Radlab, words: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    "words", [(), ("--group", "radiology", "--nobody"), ("--pool", "--nobody")]
+)
+def test_assigning_wants_a_group_or_the_pool_or_nobody(
+    radlab: Radlab, words: tuple[str, ...]
+) -> None:
     status, printed = radlab("gpu", "assign", "0", *words)
     assert status == 2
-    assert "either --group NAME or --nobody" in printed
+    assert "one of --group NAME, --pool and --nobody" in printed
+
+
+def test_a_gpu_of_the_pool_is_listed_as_such(radlab: Radlab, site_devices: DeviceStore) -> None:
+    assert "every group may use it" in radlab("gpu", "assign", "0", "--pool")[1]
+    assert [row.pool for row in site_devices.all()] == [True, False]
+    printed = radlab("gpu", "list")[1].splitlines()[1]
+    assert "the pool" in printed
+    assert "free" in printed
+
+
+def test_a_gpu_is_drained_and_granted_again(
+    radlab: Radlab, site_devices: DeviceStore, request_for: Ask
+) -> None:
+    radlab("gpu", "assign", "0", "--group", "radiology")
+    lease = Ledger(site_devices.engine).grant(request_for(), clock.now())
+    printed = radlab("gpu", "drain", "0")[1]
+    assert "granted to nobody new" in printed
+    assert f"sam's session on it runs on, until {lease.ends_at:%Y-%m-%d %H:%M} UTC" in printed
+    assert "draining" in radlab("gpu", "list")[1]
+    status, printed = radlab("gpu", "drain", "0", "--off", "--json")
+    assert (status, json.loads(printed)["draining"]) == (0, False)
+    assert [row.draining for row in site_devices.all()] == [False, False]
+
+
+def test_draining_a_wrong_gpu_names_the_nearest(radlab: Radlab) -> None:
+    status, printed = radlab("gpu", "drain", "SIM-radlab-7")
+    assert status == 1
+    assert "Did you mean 'SIM-radlab-" in printed
 
 
 def test_scanning_finds_what_is_there_now(

@@ -72,18 +72,27 @@ def test_only_an_administrator_makes_or_changes_groups(
     client: TestClient, who: dict[str, str]
 ) -> None:
     made = client.post("/api/groups", json={"name": "mine"}, headers=who)
-    changed = client.patch("/api/groups/radiology", json={"internet": True}, headers=who)
+    body = {"internet": True, "lends": True}
+    changed = client.patch("/api/groups/radiology", json=body, headers=who)
     assert (made.status_code, changed.status_code) == (403, 403)
     kept = client.get("/api/groups", headers=ADMINISTRATOR).json()
-    assert [(g["name"], g["internet"]) for g in kept] == [
-        ("cardiology", False),
-        ("radiology", False),
+    assert [(g["name"], g["internet"], g["lends"]) for g in kept] == [
+        ("cardiology", False, False),
+        ("radiology", False, False),
     ]
 
 
 def test_the_internet_of_a_group_can_be_allowed(client: TestClient) -> None:
     changed = client.patch("/api/groups/radiology", json={"internet": True}, headers=ADMINISTRATOR)
     assert changed.json()["internet"] is True
+
+
+def test_a_group_may_lend_and_borrow_and_what_is_left_out_stays(client: TestClient) -> None:
+    path = "/api/groups/radiology"
+    lending = client.patch(path, json={"lends": True, "internet": True}, headers=ADMINISTRATOR)
+    assert lending.json()["lends"] is True
+    borrowing = client.patch(path, json={"borrows": True}, headers=ADMINISTRATOR).json()
+    assert (borrowing["lends"], borrowing["borrows"], borrowing["internet"]) == (True, True, True)
 
 
 def test_a_wrong_group_is_not_found_and_names_the_nearest(client: TestClient) -> None:

@@ -31,10 +31,23 @@ def radlab(
 def test_a_group_is_made_listed_changed_and_removed(radlab: Radlab) -> None:
     status, printed = radlab("group", "create", "radiology", "--title", "放射科", "--json")
     assert (status, json.loads(printed)["created_by"].split(":")[0]) == (0, "shell")
-    assert "radiology  no internet  放射科" in radlab("group", "list")[1]
+    listed = radlab("group", "list")[1].split()
+    assert listed == ["radiology", "no", "internet", "no", "loans", "放射科"]
     assert json.loads(radlab("group", "internet", "radiology", "on", "--json")[1])["internet"]
     assert radlab("group", "remove", "radiology")[0] == 0
     assert "no group yet" in radlab("group", "list")[1]
+
+
+def test_a_group_lends_and_borrows(radlab: Radlab) -> None:
+    radlab("group", "create", "radiology")
+    assert "lends" in radlab("group", "lending", "radiology", "--lends")[1]
+    status, printed = radlab("group", "lending", "radiology", "--borrows", "--json")
+    group = json.loads(printed)
+    assert (status, group["lends"], group["borrows"]) == (0, True, True)
+    assert "lends, borrows" in radlab("group", "list")[1]
+    radlab("group", "lending", "radiology", "--keeps")
+    assert "  borrows" in radlab("group", "list")[1]
+    assert radlab("group", "lending", "radiology")[0] == 2
 
 
 def test_a_refusal_has_status_1_and_one_json_shape(radlab: Radlab) -> None:

@@ -52,6 +52,18 @@ def test_the_internet_can_be_allowed_and_forbidden(groups: GroupStore) -> None:
     assert not groups.set_internet("radiology", False, "ada").internet
 
 
+def test_lending_and_borrowing_change_apart(groups: GroupStore) -> None:
+    made = groups.create("radiology", by="ada")
+    assert (made.lends, made.borrows) == (False, False)
+    lending = groups.set_lending("radiology", True, None, "ada")
+    assert (lending.lends, lending.borrows) == (True, False)
+    both = groups.set_lending("radiology", None, True, "ada")
+    assert (both.lends, both.borrows) == (True, True)
+    assert groups.get("radiology") == both
+    with pytest.raises(rules.UnknownGroup, match="Did you mean 'radiology'"):
+        groups.set_lending("radiolgy", True, True, "ada")
+
+
 def test_an_unused_group_can_be_removed(groups: GroupStore) -> None:
     groups.create("typo", by="ada")
     groups.remove("typo", "ada")
