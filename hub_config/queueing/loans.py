@@ -40,9 +40,13 @@ def calls(
     leases: Sequence[Lease],
     now: datetime,
     notice: timedelta,
+    taken: Iterable[str] = (),
 ) -> Calls:
-    """What to call back for `waiting`: who wants GPUs and has none, in order, with their offers."""
-    made = _Calls(leases, now, notice)
+    """What to call back for `waiting`: who wants GPUs and has none, in order, with their offers.
+
+    `taken` are devices that somebody gets now.
+    """
+    made = _Calls(leases, now, notice, taken)
     for turn, offers in waiting:
         made.serve(turn, offers)
     unneeded = [
@@ -54,57 +58,55 @@ def calls(
 
 
 class _Calls:
-    def __init__(self, leases: Sequence[Lease], now: datetime, notice: timedelta) -> None:
+    """The search, place by place; a device serves one of them."""
+
+    def __init__(
+        self, leases: Sequence[Lease], now: datetime, notice: timedelta, taken: Iterable[str]
+    ) -> None:
         self.now, self.by = now, now + notice
-        self.promised: set[str] = set()
+        self.promised = set(taken)
         self.recalls: list[Recall] = []
         self.needed: set[str] = set()
         self.served: dict[str, datetime] = {}
-        # What a lease held of every device when this began; a recalled one ends at `by`.
         self.newest = sorted(leases, key=lambda each: (each.granted_at, each.id), reverse=True)
 
     def serve(self, turn: Turn, offers: Sequence[Offer]) -> None:
-        """Find the first offer that serves within the notice, with as few loans as will do."""
+        """Find devices within the notice: without a new call, or with as few as will do."""
         wanted = turn.place.request.gpu_count
-        for offer in (each for each in offers if each.lender is None):
-            soon = [row for row in offer.devices if self._comes(row)]
-            soon.sort(key=lambda row: _called(row.lease))
-            loans = self._loans(offer)
-            found = soon + [row for lease in loans for row in _of(lease, offer)]
-            if len(found) >= wanted:
-                return self._promise(turn, found[:wanted])
+        own = [offer for offer in offers if offer.lender is None]
+        for with_loans in (False, True):
+            for offer in own:
+                rows = self._soon(offer) + (self._loans(offer) if with_loans else [])
+                if len(rows) >= wanted:
+                    return self._promise(turn, rows[:wanted])
 
-    def _comes(self, row: DeviceRow) -> bool:
-        """True where nobody has a promise of it and it is free within the notice anyway."""
-        if row.uuid in self.promised:
-            return False
-        return row.lease is None or row.lease.until <= self.by
+    def _soon(self, offer: Offer) -> list[DeviceRow]:
+        """What nobody has a promise of and is free within the notice anyway, first ends first."""
+        open_ = [row for row in offer.devices if row.uuid not in self.promised]
+        soon = [row for row in open_ if row.lease is None or row.lease.until <= self.by]
+        return sorted(soon, key=lambda row: row.lease.until if row.lease else self.now)
 
-    def _loans(self, offer: Offer) -> list[Lease]:
-        """The loans of the offer's group that are not called back yet, newest first."""
-        return [
-            lease
-            for lease in self.newest
-            if lease.lender == offer.group and lease.lender and lease.until > self.by
-            and not any(uuid in self.promised for uuid in lease.device_uuids)
-        ]  # fmt: skip
+    def _loans(self, offer: Offer) -> list[DeviceRow]:
+        """What loans of the offer's group hold that were not called back yet, newest loan first."""
+        found = []
+        for lease in self.newest:
+            if lease.lender is not None and lease.lender == offer.group and lease.until > self.by:
+                held = [row for row in offer.devices if row.uuid in lease.device_uuids]
+                found += [row for row in held if row.uuid not in self.promised]
+        return found
 
     def _promise(self, turn: Turn, rows: Sequence[DeviceRow]) -> None:
-        for row in rows:
-            self.promised.add(row.uuid)
-            lease = row.lease
-            if lease is None or not (lease.until > self.by or _called(lease)):
-                continue
-            self.served[turn.place.id] = min(lease.until, self.by)
+        """Let `rows` serve the place; the loans among them are called, or stay called."""
+        self.promised.update(row.uuid for row in rows)
+        held = [row.lease for row in rows if row.lease is not None]
+        called = [lease for lease in held if lease.until > self.by or _called(lease)]
+        for lease in called:
             if lease.id not in self.needed and not _called(lease):
                 self.recalls.append(Recall(lease.id, self.by))
             self.needed.add(lease.id)
+        if called:
+            self.served[turn.place.id] = max(min(lease.until, self.by) for lease in held)
 
 
-def _called(lease: Lease | None) -> bool:
-    return lease is not None and lease.stop_why is Ended.RECALLED
-
-
-def _of(lease: Lease, offer: Offer) -> list[DeviceRow]:
-    """The devices of `offer` that `lease` holds."""
-    return [row for row in offer.devices if row.uuid in lease.device_uuids]
+def _called(lease: Lease) -> bool:
+    return lease.stop_why is Ended.RECALLED

@@ -171,7 +171,8 @@ def decide(
         for turn in turns
         if not (turn.now or turn.held or turn.lack) and turn.place.request.gpu_count
     ]
-    called = calls(blocked, scene.leases, scene.now, notice)
+    taken = [row.uuid for turn in turns if turn.now and turn.offer for row in turn.offer.devices]
+    called = calls(blocked, scene.leases, scene.now, notice, taken)
     telling = _Telling(scene, planner, called, starts_free, offered or {}, paused)
     return Decision(
         starts=tuple(Start(t.place, t.offer, t.minutes) for t in ready if t.offer),

@@ -68,7 +68,7 @@ class QueueStore:
         request = replace(request, username=username, server_name=server_name, groups=tuple(groups))
         with writing(self.engine) as session:
             row = _open_row(session, username, server_name)
-            if row is not None and row.state == State.STARTING:
+            if row is not None and _as_it_is(row, options):
                 return place_of(row)
             admitted = self._admit(session, request, now)
             if row is None:
@@ -330,6 +330,11 @@ def _group_of(row: PlaceTable) -> str | None:
 def _open_row(session: Session, username: str, server_name: str) -> PlaceTable | None:
     whose = (PlaceTable.username == username, PlaceTable.server_name == server_name)
     return next(iter(open_rows(session, *whose)), None)
+
+
+def _as_it_is(row: PlaceTable, options: Mapping[str, Any]) -> bool:
+    """True where entering again changes nothing: it starts already, or the same is wanted."""
+    return row.state == State.STARTING or row.options == _kept(options)
 
 
 def _kept(options: Mapping[str, Any]) -> str:
