@@ -1,0 +1,243 @@
+"""Who gets which GPU: gaps that delay nobody, the pool, loans and their end, limits."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from hub_config.gpus.model import Ended
+from hub_config.queueing.model import Reason
+from hub_config.usage.model import Kind, Limits
+from tests.hub_config.queueing.story import GB, Site, wanted
+
+
+def quota(site: Site, kind: Kind, name: str, **limits: float) -> None:
+    site.quotas.set(kind, name, Limits(**limits), "ada")
+
+
+# --- gaps
+
+
+def test_a_short_session_fills_the_gap_before_a_large_request(site: Site) -> None:
+    site.cards("aa", "aa")
+    site.run("ann", minutes=60)
+    site.enter("big", gpu_count=2)
+    site.enter("long", minutes=120)
+    site.enter("short", minutes=30)
+    assert site.dispatch() == ["short"]
+
+
+def test_a_gap_is_not_filled_by_who_would_end_too_late_for_it(site: Site) -> None:
+    site.cards("aa", "aa")
+    site.run("ann", minutes=60)
+    site.enter("big", gpu_count=2)
+    site.enter("late", minutes=60)
+    assert site.dispatch() == []
+    assert site.outlook("late").reason is Reason.BEHIND
+    assert site.outlook("big").reason is Reason.BUSY
+
+
+def test_a_card_that_nobody_before_could_use_is_given_out_of_order(site: Site) -> None:
+    site.cards("aa", "aa", gb=(16, 80))
+    site.run("ann", gpu_memory_mb=80 * GB)
+    site.enter("large", gpu_memory_mb=80 * GB)
+    site.enter("small")
+    assert site.dispatch() == ["small"]
+
+
+def test_a_large_request_is_served_though_small_ones_keep_coming(site: Site) -> None:
+    site.cards("aa", "aa")
+    site.run("ann", minutes=50)
+    site.run("bob", minutes=60)
+    site.enter("big", gpu_count=2)
+    for index in range(12):
+        site.later(5)
+        for name in ("ann", "bob"):
+            held = [lease for lease in site.ledger.active() if lease.username == name]
+            if held and held[0].until <= site.now:
+                site.release(name)
+        site.enter(f"small{index}")
+        if "big" in site.dispatch():
+            break
+    assert site.now == site.lease("big").granted_at
+    assert index == 11
+
+
+def test_the_pool_serves_every_group_after_its_own_cards(site: Site) -> None:
+    site.cards("aa", pool=1)
+    site.groups.create("bb", by="ada")
+    assert [device.index for device in site.run("ann").devices] == [0]
+    assert [device.index for device in site.run("bob", groups=("bb",)).devices] == [1]
+    site.enter("cat")
+    assert site.dispatch() == []
+
+
+# --- loans
+
+
+def lending(site: Site) -> None:
+    """Two cards of `aa`, which lends, and none of `bb`, which borrows."""
+    site.cards("aa", "aa")
+    site.groups.create("bb", by="ada")
+    site.groups.set_lending("aa", True, False, "ada")
+    site.groups.set_lending("bb", False, True, "ada")
+
+
+def test_an_idle_gpu_is_lent_where_both_groups_allow_it(site: Site) -> None:
+    lending(site)
+    lease = site.run("bob", groups=("bb",))
+    assert (lease.group, lease.lender) == ("bb", "aa")
+
+
+def test_nothing_is_lent_while_a_member_of_its_group_waits_for_it(site: Site) -> None:
+    lending(site)
+    site.enter("bob", groups=("bb",))
+    site.enter("ben", groups=("bb",))
+    site.enter("ann")
+    assert site.dispatch(2) == ["bob", "ann"]
+    assert site.lease("ann").lender is None
+
+
+def test_the_newest_loan_is_called_back_for_a_member_with_the_stated_notice(site: Site) -> None:
+    lending(site)
+    site.run("bob", groups=("bb",))
+    site.later(1)
+    site.run("ben", groups=("bb",))
+    site.enter("ann")
+    assert site.dispatch() == []
+    assert site.lease("bob").stop_at is None
+    newest = site.lease("ben")
+    assert (newest.stop_why, newest.until) == (Ended.RECALLED, site.now + timedelta(minutes=10))
+    told = site.outlook("ann")
+    assert told.reason is Reason.RECALLING
+    assert told.reason_values["next_free_at"] == newest.until
+
+
+def test_calling_back_again_puts_nothing_off_and_calls_nobody_else(site: Site) -> None:
+    lending(site)
+    site.run("bob", groups=("bb",))
+    site.run("ben", groups=("bb",))
+    site.enter("ann")
+    site.dispatch()
+    before = {lease.username: lease.until for lease in site.ledger.active()}
+    site.later(5)
+    site.dispatch()
+    assert {lease.username: lease.until for lease in site.ledger.active()} == before
+
+
+def test_each_waiting_member_has_a_loan_called_back(site: Site) -> None:
+    lending(site)
+    site.run("bob", groups=("bb",))
+    site.run("ben", groups=("bb",))
+    site.enter("ann")
+    site.enter("amy")
+    site.dispatch()
+    assert {lease.stop_why for lease in site.ledger.active()} == {Ended.RECALLED}
+
+
+def test_nothing_is_called_back_where_a_card_is_free_within_the_notice(site: Site) -> None:
+    lending(site)
+    site.run("bob", groups=("bb",))
+    site.run("own", minutes=5)
+    site.enter("ann")
+    site.dispatch()
+    assert site.lease("bob").stop_at is None
+    assert site.outlook("ann").reason is Reason.BUSY
+
+
+def test_nothing_is_called_back_for_a_request_that_loans_alone_cannot_serve(site: Site) -> None:
+    lending(site)
+    site.run("own", minutes=120)
+    site.run("bob", groups=("bb",))
+    site.enter("ann", gpu_count=2)
+    site.dispatch()
+    assert site.lease("bob").stop_at is None
+
+
+def test_a_call_that_nobody_needs_any_more_is_taken_back(site: Site) -> None:
+    lending(site)
+    site.run("bob", groups=("bb",))
+    site.run("ben", groups=("bb",))
+    site.enter("ann")
+    site.dispatch()
+    site.queue.leave(site.place("ann").id, "ann", site.now)
+    site.enter("eve", groups=("bb",))
+    site.dispatch()
+    assert [lease.stop_why for lease in site.ledger.active()] == [None, None]
+
+
+def test_a_borrower_who_waits_has_nobody_called_back(site: Site) -> None:
+    lending(site)
+    site.run("ann")
+    site.run("bob", groups=("bb",))
+    site.enter("ben", groups=("bb",))
+    site.dispatch()
+    assert all(lease.stop_at is None for lease in site.ledger.active())
+    assert site.outlook("ben").reason is Reason.BUSY
+
+
+# --- limits
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "limits", "reason"),
+    [
+        (Kind.GROUP, "aa", {"gpus": 1}, Reason.QUOTA_GROUP),
+        (Kind.PERSON, "bob", {"servers": 1}, Reason.QUOTA_PERSON),
+        (Kind.GROUP, "aa", {"cpus": 1.5}, Reason.QUOTA_GROUP),
+        (Kind.GROUP, "aa", {"memory_mb": 1500}, Reason.QUOTA_GROUP),
+    ],
+)
+def test_who_is_at_their_limit_waits_and_nobody_behind_them(
+    site: Site, kind: Kind, name: str, limits: dict[str, float], reason: Reason
+) -> None:
+    site.cards("aa", "aa", "bb")
+    quota(site, kind, name, **limits)
+    site.run("ann")
+    if kind is Kind.PERSON:
+        site.queue.enter("bob", "x", ["aa"], wanted("bob", gpu_count=0), {}, "bob", site.now)
+        site.start_all()
+    site.enter("bob", minutes=30)
+    site.enter("cat", groups=("bb",))
+    assert site.dispatch() == ["cat"]
+    told = site.outlook("bob")
+    assert told.reason is reason
+    assert told.reason_values["limit"] == (
+        pytest.approx(limits["memory_mb"] / GB)
+        if "memory_mb" in limits
+        else next(iter(limits.values()))
+    )
+
+
+def test_a_second_group_serves_where_the_first_is_at_its_limit(site: Site) -> None:
+    site.cards("aa", "bb")
+    quota(site, Kind.GROUP, "aa", servers=1)
+    site.run("ann", gpu_count=0)
+    site.enter("bob", gpu_count=0, groups=("aa", "bb"))
+    assert site.dispatch() == ["bob"]
+    assert site.lease("bob").group == "bb"
+
+
+def test_a_session_gets_no_more_minutes_than_its_limit(site: Site) -> None:
+    site.cards("aa")
+    quota(site, Kind.GROUP, "aa", minutes=45)
+    assert site.run("ann").minutes == 45
+
+
+def test_two_sessions_together_never_outlast_the_hours_of_the_week(site: Site) -> None:
+    site.cards("aa", "aa", "aa")
+    quota(site, Kind.GROUP, "aa", gpu_hours_week=1.5)
+    assert site.run("ann").minutes == 60
+    assert site.run("bob").minutes == 30
+    site.enter("cat")
+    assert site.dispatch() == []
+    assert site.outlook("cat").reason is Reason.QUOTA_GROUP
+    assert site.outlook("cat").reason_values["what"] == "gpu_hours_week"
+
+
+def test_hours_of_the_next_week_are_the_next_weeks(site: Site) -> None:
+    site.cards("aa")
+    quota(site, Kind.PERSON, "ann", gpu_hours_week=1)
+    site.now = site.now.replace(day=8, hour=23, minute=30)
+    assert site.run("ann", minutes=80).minutes == 80
