@@ -27,7 +27,7 @@ from hub_config.queueing import reading as scenes
 from hub_config.queueing import refusals, rules
 from hub_config.queueing.entrance import admit
 from hub_config.queueing.history import History
-from hub_config.queueing.model import Choice, Extension, Place, Standing, State
+from hub_config.queueing.model import Choice, Extension, Outlook, Place, Standing, State
 from hub_config.queueing.plan import Scene
 from hub_config.queueing.rules import Decision, Start
 from hub_config.queueing.tables import PlaceTable, open_rows, place_of, request_to_text
@@ -198,6 +198,26 @@ class QueueStore:
             seen, self._starts_free(seen), notice=self._notice, offered=offered, paused=paused
         )
         return [Standing(place, decision.outlooks[place.id]) for place in seen.places]
+
+    def forecast(self, requests: Sequence[LeaseRequest], now: datetime) -> list[Outlook]:
+        """What the owner of each request would be told, were it the last to enter now."""
+        history = self._history(now)
+        with reading(self.engine) as session:
+            seen = scenes.scene(session, now, history)
+            entering = [self._as_place(session, request, now) for request in requests]
+        return [
+            self._outlook(replace(seen, places=(*seen.places, each)), each.id) for each in entering
+        ]
+
+    def _as_place(self, session: Session, request: LeaseRequest, now: datetime) -> Place:
+        row = self._new_row(session, request, "", now)
+        row.request, row.options = request_to_text(request), "{}"
+        return place_of(row)
+
+    def _outlook(self, seen: Scene, place_id: str) -> Outlook:
+        seen = replace(seen, places=rules.in_order(seen.places))
+        decision = rules.decide(seen, self._starts_free(seen), notice=self._notice)
+        return decision.outlooks[place_id]
 
     def _admit(self, session: Session, request: LeaseRequest, now: datetime) -> LeaseRequest:
         seen = scenes.scene(session, now, History())

@@ -44,6 +44,7 @@ class Closed(StrEnum):
     NO_IMAGE = "no_image"
     HOST = "host"
     QUOTA = "quota"
+    HOURS = "hours"
     NO_GROUP = "no_group"
     NONE_ASSIGNED = "none_assigned"
     SMALL_CARDS = "small_cards"
@@ -56,13 +57,15 @@ class Reach:
 
     `supply` answers for a number of GPUs and the memory in MB that each has; `groups` is None where
     it is not known who asks, and then only the host is looked at. `bounds` are the quotas; None
-    leaves them to the queue, which refuses what they never allow.
+    leaves them to the queue, which refuses what they never allow. `hours_used`: no GPU hours of
+    this week are left.
     """
 
     host: Host
     groups: tuple[str, ...] | None
     supply: Callable[[int, int], Free]
     bounds: Bounds | None = None
+    hours_used: bool = False
 
     def free(self, numbers: Numbers) -> Free:
         """What the groups have of the GPUs that `numbers` ask for."""
@@ -78,7 +81,7 @@ class Reach:
             return None
         free = self.free(numbers)
         if free.enough or free.next_free_at is not None:
-            return None
+            return Closed.HOURS if self.hours_used else None
         if not self.groups:
             return Closed.NO_GROUP
         if not free.largest_memory_mb:
@@ -89,7 +92,7 @@ class Reach:
         if self.bounds is None:
             return False
         try:
-            fits_ever(_as_request(numbers, self.groups or ()), self.bounds)
+            fits_ever(as_request(numbers, self.groups or ()), self.bounds)
         except OverQuota:
             return True
         return False
@@ -171,7 +174,7 @@ def _runs_on_cpu(order: rules.Order) -> bool:
     return order.module is None or order.module.cpu_ok
 
 
-def _as_request(numbers: Numbers, groups: tuple[str, ...]) -> LeaseRequest:
+def as_request(numbers: Numbers, groups: tuple[str, ...]) -> LeaseRequest:
     """A request that asks for just these numbers, for rules that want one."""
     return LeaseRequest(
         username="-",
@@ -236,6 +239,7 @@ _NEVER = {
     Closed.HOST: "The size {size} has {cpus} CPU cores and {memory} GB memory; this server has "
     "{host_cpus} and {host_memory} GB.",
     Closed.QUOTA: "The size {size} is over your quota or your group's.",
+    Closed.HOURS: "The size {size} has a GPU, and your GPU hours of this week are used up.",
     Closed.NO_GROUP: "The size {size} has a GPU; GPUs belong to class groups, and you are in none.",
     Closed.NONE_ASSIGNED: "The size {size} has a GPU, and none is assigned to your groups.",
     Closed.SMALL_CARDS: "The size {size} has GPUs with {gpu_memory} GB; the largest that your "

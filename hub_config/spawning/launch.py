@@ -6,7 +6,7 @@ each, what a button leads to (a start, or a place in line), and why one is close
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -22,10 +22,13 @@ NEARLY_FULL = 0.8
 
 @dataclass(frozen=True, kw_only=True)
 class Wait:
-    """That all GPUs which would serve are in use, and what a place in line would be like."""
+    """What a place in line would be told now; `expected_at` is None where it cannot be said."""
 
-    position: int | None
+    position: int
     expected_at: datetime | None
+
+
+Line = Callable[[Numbers], Wait]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,15 +215,17 @@ def build_launch(
     sizes: Sizes,
     rows: Iterable[DeviceRow],
     reach: Reach,
+    line: Line,
     *,
     waiting: int = 0,
     mine: Mine = NOTHING_OF_MINE,
 ) -> Launch:
     """The page for the student of that `reach`.
 
-    `rows` are the devices that they may use; `waiting` counts who waits for a GPU already.
+    `rows` are the devices that they may use; `line` says what a place for busy ones would be told;
+    `waiting` counts the others who wait for a GPU already.
     """
-    offered = _Offered(tuple(reach.open_to(sizes)), reach, waiting)
+    offered = _Offered(tuple(reach.open_to(sizes)), reach, line)
     return Launch(
         modules=tuple(offered.module(each, images) for each in modules),
         environments=tuple(offered.environment(each) for each in images.offered),
@@ -249,7 +254,7 @@ class _Offered:
 
     sizes: tuple[Size, ...]
     reach: Reach
-    waiting: int
+    line: Line
 
     def module(self, module: Module, images: Images) -> Card:
         """The card of a module."""
@@ -285,7 +290,7 @@ class _Offered:
             gpus=needs.gpus,
             offers=offers,
             closed=proposed.closed if built else Closed.NO_IMAGE,
-            wait=self._wait(proposed) if proposed.busy else None,
+            wait=self.line(proposed.numbers) if proposed.ready and proposed.busy else None,
             most=free.total,
             largest_gb=round(free.largest_memory_mb / 1024),
         )
@@ -312,11 +317,6 @@ class _Offered:
             free=free.free if numbers.gpus else 0,
             busy=numbers.gpus > 0 and not free.enough and free.next_free_at is not None,
         )
-
-    def _wait(self, offer: SizeOffer) -> Wait:
-        # With somebody before them the next free GPU is not theirs, so no time is promised.
-        next_free_at = None if self.waiting else self.reach.free(offer.numbers).next_free_at
-        return Wait(position=self.waiting + 1, expected_at=next_free_at)
 
 
 def _proposed(offers: Sequence[SizeOffer]) -> SizeOffer:

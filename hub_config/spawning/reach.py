@@ -7,22 +7,23 @@ as one with none.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import cache
 
 from sqlalchemy import Engine
 
-from hub_config.db import reading
 from hub_config.gpus import rules as gpu_rules
 from hub_config.gpus.model import DeviceRow, Free, LeaseRequest
 from hub_config.groups.rules import Group
 from hub_config.offers.host import this_host
 from hub_config.offers.images import Images
 from hub_config.offers.modules import Modules
+from hub_config.offers.sizes import Numbers
 from hub_config.queueing.model import Place, State
-from hub_config.queueing.tables import open_rows, place_of
-from hub_config.spawning.fitting import Reach
-from hub_config.spawning.launch import Hours, Mine, OpenPlace
+from hub_config.queueing.store import QueueStore
+from hub_config.spawning.fitting import Reach, as_request
+from hub_config.spawning.launch import Hours, Line, Mine, OpenPlace, Wait
 from hub_config.usage.model import Bounds, Kind
 from hub_config.usage.rules import disk_limit
 from hub_config.usage.store import QuotaStore, UsageStore
@@ -34,6 +35,7 @@ def reach_of(
     rows: Sequence[DeviceRow],
     now: datetime,
     bounds: Bounds | None = None,
+    hours: Iterable[Hours] = (),
 ) -> Reach:
     """What somebody in the class groups `groups` can have; None: it is not known who asks."""
 
@@ -42,7 +44,29 @@ def reach_of(
         return gpu_rules.supply(rows, groups or (), gpus, memory_mb, now, all_groups)
 
     known = None if groups is None else tuple(groups)
-    return Reach(host=this_host(), groups=known, supply=supply, bounds=bounds)
+    used_up = hours_used(hours, known or ())
+    return Reach(host=this_host(), groups=known, supply=supply, bounds=bounds, hours_used=used_up)
+
+
+def hours_used(hours: Iterable[Hours], groups: Sequence[str]) -> bool:
+    """True where the student's own GPU hours of the week, or those of all `groups`, are used up."""
+    over = {each.group for each in hours if not each.left}
+    return None in over or (bool(groups) and over.issuperset(groups))
+
+
+def line_of(queue: QueueStore, username: str, groups: Sequence[str], now: datetime) -> Line:
+    """What a place in line would be told; asked once for each kind of GPU."""
+    known: dict[tuple[int, float], Wait] = {}
+
+    def line(numbers: Numbers) -> Wait:
+        kind = (numbers.gpus, numbers.gpu_memory_gb)
+        if kind not in known:
+            request = replace(as_request(numbers, tuple(groups)), username=username)
+            (outlook,) = queue.forecast([request], now)
+            known[kind] = Wait(position=outlook.position, expected_at=outlook.expected_at)
+        return known[kind]
+
+    return line
 
 
 def devices_of(
@@ -64,12 +88,6 @@ def waiting_for_gpus(places: Iterable[Place], groups: Sequence[str], username: s
         and place.username != username
         for place in places
     )
-
-
-def open_places(engine: Engine) -> list[Place]:
-    """Every open place, first in line first."""
-    with reading(engine) as session:
-        return [place_of(row) for row in open_rows(session)]
 
 
 def mine_of(

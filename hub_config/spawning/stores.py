@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Engine
@@ -17,13 +18,14 @@ from hub_config.groups.store import GroupStore
 from hub_config.offers.images import ImageNotBuilt, Images, load_images
 from hub_config.offers.modules import Modules, load_modules
 from hub_config.offers.sizes import BrokenSizes, Size, Sizes, load_sizes
+from hub_config.queueing.store import QueueStore
 from hub_config.settings import Settings
 from hub_config.spawning import fitting, rules
 from hub_config.spawning.launch import Launch, build_launch
 from hub_config.spawning.reach import (
     devices_of,
+    line_of,
     mine_of,
-    open_places,
     reach_of,
     waiting_for_gpus,
 )
@@ -41,6 +43,11 @@ class Stores:
         self.ledger = Ledger(engine)
         self.devices = DeviceStore(engine)
         self.groups = GroupStore(engine)
+
+    @cached_property
+    def queue(self) -> QueueStore:
+        """The queue, which remembers for a minute what it learnt of past sessions."""
+        return QueueStore(self.ledger.engine, self.settings)
 
     def images(self) -> Images:
         """The images on offer now; none where no catalog was written yet."""
@@ -62,16 +69,19 @@ class Stores:
         all_groups = {group.name: group for group in self.groups.all()}
         groups = class_groups(hub_groups, all_groups)
         modules, images, now = self.modules(), self.images(), clock.now()
-        rows, places = self.devices.all(), open_places(self.ledger.engine)
-        bounds = QuotaStore(self.ledger.engine).of(username, groups)
+        rows, places = self.devices.all(), self.queue.open()
+        engine = self.ledger.engine
+        bounds = QuotaStore(engine).of(username, groups)
+        mine = mine_of(engine, username, bounds, places, modules, images, now)
         return build_launch(
             modules,
             images,
             self._sizes_of_page(),
             devices_of(groups, all_groups, rows),
-            reach_of(groups, all_groups, rows, now, bounds),
+            reach_of(groups, all_groups, rows, now, bounds, mine.hours),
+            line_of(self.queue, username, groups, now),
             waiting=waiting_for_gpus(places, groups, username),
-            mine=mine_of(self.ledger.engine, username, bounds, places, modules, images, now),
+            mine=mine,
         )
 
     def _sizes_of_page(self) -> Sizes:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from hub_config import clock
 from hub_config.db import migrate, open_database
 from hub_config.gpus.model import Free
 from hub_config.network.walls import report
@@ -19,6 +20,7 @@ from hub_config.offers.images import Image, Images, write_images
 from hub_config.offers.sizes import SHIPPED, Sizes, load_sizes
 from hub_config.settings import Settings
 from hub_config.spawning.fitting import Reach
+from hub_config.spawning.launch import Line, Wait
 from hub_config.usage.model import Bounds
 
 MODULE = {
@@ -57,6 +59,7 @@ def image(tag: str | None, id: str = "tiny", **changes: object) -> Image:
     return Image.model_validate(facts | changes)
 
 
+LATER = clock.from_iso("2026-03-01T09:40:00Z")
 _LARGE = Host(cpus=8, memory_mb=65536)
 
 
@@ -70,10 +73,16 @@ def reach(
     groups: tuple[str, ...] | None = ("g",),
     host: Host = _LARGE,
     bounds: Bounds | None = None,
+    hours_used: bool = False,
 ) -> Reach:
     """What somebody can have where each question for GPUs is answered with `found`."""
     supply = found if callable(found) else lambda gpus, memory_mb: found
-    return Reach(host=host, groups=groups, supply=supply, bounds=bounds)
+    return Reach(host=host, groups=groups, supply=supply, bounds=bounds, hours_used=hours_used)
+
+
+def in_line(position: int = 1) -> Line:
+    """A line in which whoever enters now is told this position and LATER."""
+    return lambda numbers: Wait(position=position, expected_at=LATER)
 
 
 def publish(settings: Settings, module: dict[str, object]) -> None:

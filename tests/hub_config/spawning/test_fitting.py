@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from spawning_support import MODULE, image, reach, sizes
+from spawning_support import LATER, MODULE, image, reach, sizes
 
-from hub_config import clock
 from hub_config.gpus.model import Free
 from hub_config.language import catalog
 from hub_config.offers.host import Host
@@ -16,7 +15,6 @@ from hub_config.offers.sizes import Sizes, lacking
 from hub_config.spawning import fitting, rules
 
 LAB = Module.model_validate(MODULE | {"cpus": 2, "memory_gb": 3, "gpu_memory_gb": 4})
-LATER = clock.from_iso("2026-03-01T09:40:00Z")
 HOST = Host(cpus=8, memory_mb=64 * 1024)
 
 
@@ -137,6 +135,7 @@ def test_where_no_size_fits_the_lab_brings_its_own():
         (cards(24), {}, "GPUs with 40 GB; the largest that your groups may use has 24 GB"),
         (cards(), {}, "has a GPU, and none is assigned to your groups"),
         (cards(), {"groups": ()}, "GPUs belong to class groups, and you are in none"),
+        (cards(80), {"hours_used": True}, "your GPU hours of this week are used up"),
         (cards(80), {"host": Host(2, 8192)}, "4 CPU cores and 16 GB memory; this server has 2"),
     ],
 )

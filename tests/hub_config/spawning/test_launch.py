@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from spawning_support import MODULE, image, reach, sizes
+from spawning_support import LATER, MODULE, image, in_line, reach, sizes
 
-from hub_config import clock
 from hub_config.gpus.model import DeviceRow, Free
 from hub_config.offers.host import Host
 from hub_config.offers.images import Images
@@ -15,7 +14,6 @@ from hub_config.spawning.fitting import Closed
 from hub_config.spawning.launch import Hours, Mine, build_launch, gpu_kinds
 from hub_config.usage.model import Bounds, Limits
 
-LATER = clock.from_iso("2026-03-01T09:40:00Z")
 IMAGES = Images([image("tiny:1"), image("bare:1", id="bare", torch=None)])
 NO_SIZES = Sizes([])
 
@@ -47,7 +45,7 @@ def launch(offered: Module | None = None, found: Free = BUSY, named: Sizes = NO_
     groups, waiting = how.pop("groups", ("g",)), how.pop("waiting", 0)
     modules = Modules([offered] if offered else [])
     who = reach(found, groups=groups, **how)
-    return build_launch(modules, IMAGES, named, [], who, waiting=waiting)
+    return build_launch(modules, IMAGES, named, [], who, in_line(waiting + 1))
 
 
 def starts(*given, **how):
@@ -82,9 +80,16 @@ def test_busy_gpus_close_nothing_they_lead_into_the_line():
     assert on_cpu.now
 
 
-def test_with_others_in_line_no_time_is_promised():
-    with_gpu, _ = starts(module(), BUSY, waiting=2)
-    assert (with_gpu.wait.position, with_gpu.wait.expected_at) == (3, None)
+def test_the_line_is_asked_with_what_the_page_proposes():
+    with_gpu, _ = starts(module(gpu_memory_gb=8), BUSY, sizes(), waiting=2)
+    assert with_gpu.wait.position == 3
+    assert with_gpu.proposed.numbers.gpu_memory_gb == 8
+
+
+def test_used_up_hours_close_what_has_a_gpu_and_nothing_else():
+    with_gpu, on_cpu = starts(module(), free(True, 2), sizes(), hours_used=True)
+    assert with_gpu.closed == Closed.HOURS and on_cpu.now
+    assert launch(found=BUSY, hours_used=True).environments[0].starts[1].closed == Closed.HOURS
 
 
 def test_a_module_that_needs_a_gpu_has_no_other_button_than_the_line():
@@ -106,7 +111,7 @@ def test_the_page_proposes_what_starts_at_once():
 
 @pytest.mark.parametrize("images", [Images([]), Images([image(None)])])
 def test_a_module_whose_image_is_missing_cannot_be_started(images):
-    page = build_launch(Modules([module()]), images, NO_SIZES, [], reach(free(True, 1)))
+    page = build_launch(Modules([module()]), images, NO_SIZES, [], reach(free(True, 1)), in_line())
     assert {start.closed for start in page.modules[0].starts} == {Closed.NO_IMAGE}
     assert page.modules[0].proposed is None
 
@@ -120,7 +125,9 @@ def test_an_environment_offers_a_gpu_only_where_it_could_use_one():
 
 def test_an_image_for_modules_only_is_no_environment():
     images = Images([image("t", offered=False)])
-    assert build_launch(Modules([]), images, NO_SIZES, [], reach(BUSY)).environments == ()
+    assert (
+        build_launch(Modules([]), images, NO_SIZES, [], reach(BUSY), in_line()).environments == ()
+    )
 
 
 def test_devices_are_counted_by_model_and_memory():
@@ -190,8 +197,9 @@ def test_a_lab_that_the_machine_cannot_hold_is_closed():
 
 def test_an_environment_too_large_for_the_machine_proposes_the_largest_size_that_is_not():
     page = build_launch(
-        Modules([]), Images([image("t", cpus=8)]), sizes(), [], reach(BUSY, host=Host(1, 4096))
-    )
+        Modules([]), Images([image("t", cpus=8)]), sizes(), [],
+        reach(BUSY, host=Host(1, 4096)), in_line(),
+    )  # fmt: skip
     assert page.environments[0].starts[0].proposed.id == "small"
 
 

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PrefixLoader
-from spawning_support import MODULE, image, reach, sizes
+from spawning_support import MODULE, image, in_line, reach, sizes
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 from tornado.web import RequestHandler
 
@@ -68,7 +68,7 @@ def launch(groups: tuple[str, ...] = ("radiology",), busy: bool = False) -> Laun
     )  # fmt: skip
     images = Images([image("tiny:1")])
     modules = Modules([Module.model_validate(MODULE)])
-    return build_launch(modules, images, sizes(), [row], reach(free, groups))
+    return build_launch(modules, images, sizes(), [row], reach(free, groups), in_line())
 
 
 def someone() -> SimpleNamespace:

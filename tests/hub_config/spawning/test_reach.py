@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from hub_config import clock
 from hub_config.db import open_database, writing
 from hub_config.gpus.ledger import Ledger
-from hub_config.gpus.model import Device, LeaseRequest
+from hub_config.gpus.model import Device, Ended, LeaseRequest
 from hub_config.gpus.store import DeviceStore
 from hub_config.groups.store import GroupStore
 from hub_config.offers.host import Host
@@ -23,8 +23,9 @@ from hub_config.offers.sizes import BrokenSizes, UnknownSize
 from hub_config.queueing.model import State
 from hub_config.queueing.tables import PlaceTable, request_to_text
 from hub_config.settings import Settings
-from hub_config.spawning import reach
+from hub_config.spawning import reach, rules
 from hub_config.spawning.fitting import Closed, NeverServed, SizeTooSmall
+from hub_config.spawning.launch import Hours
 from hub_config.spawning.stores import Stores
 from hub_config.usage.model import HomeUse, Kind, Limits
 from hub_config.usage.store import QuotaStore, UsageStore
@@ -98,14 +99,27 @@ def test_a_free_card_of_the_group_starts_at_once(stores):
 
 def test_a_busy_card_leads_into_the_line_behind_those_who_wait(stores, engine):
     lease = stores.ledger.grant(replace(REQUEST, username="ada"), clock.now())
-    assert gpu_start(stores).wait.expected_at == lease.ends_at
+    first = gpu_start(stores).wait
+    assert first.position == 1 and lease.granted_at < first.expected_at
     take_a_place(engine, "bo")
     take_a_place(engine, "mei")
     take_a_place(engine, "cy", groups=("oncology",))
     take_a_place(engine, "di", gpu_count=0)
-    start = gpu_start(stores)
-    assert (start.wait.position, start.wait.expected_at) == (2, None)
+    second = gpu_start(stores).wait
+    assert second.position > 1 and first.expected_at < second.expected_at
     assert stores.launch(["radiology"], "mei").waiting == 1
+
+
+def test_the_page_tells_what_the_line_tells_on_entering(stores, engine):
+    stores.ledger.grant(replace(REQUEST, username="ada"), clock.now())
+    take_a_place(engine, "bo")
+    told = gpu_start(stores).wait
+    order = stores.order({"module": "05_classification"}, ["radiology"])
+    request = rules.lease_request(order, "mei", "", ["radiology"])
+    stores.queue.enter("mei", "", ["radiology"], request, {}, "mei", clock.now())
+    (mine,) = [each for each in stores.queue.board(clock.now()) if each.place.username == "mei"]
+    assert told.position == mine.outlook.position == 2
+    assert abs(told.expected_at - mine.outlook.expected_at) < timedelta(minutes=1)
 
 
 def test_a_place_of_ones_own_is_shown(stores, engine):
@@ -142,6 +156,25 @@ def test_hours_of_this_week_are_taken_off(stores, engine):
     ledger.started(lease.id, "c1", now - timedelta(seconds=1))
     (hours,) = stores.launch(["radiology"], "ada").mine.hours
     assert 9.9 < hours.left < 10
+    ledger.release(lease.id, Ended.STOPPED, now)
+    QuotaStore(engine).set(Kind.PERSON, "ada", Limits(gpu_hours_week=0.0001), "ana")
+    assert gpu_start(stores, username="ada").closed == Closed.HOURS
+    assert gpu_start(stores).now
+
+
+@pytest.mark.parametrize(
+    ("left", "groups", "used"),
+    [
+        ({None: 0}, ("g", "h"), True),
+        ({"g": 0}, ("g", "h"), False),
+        ({"g": 0, "h": 0}, ("g", "h"), True),
+        ({None: 1, "g": 1}, ("g",), False),
+        ({}, (), False),
+    ],
+)
+def test_hours_are_used_up_where_no_group_has_any(left, groups, used):
+    hours = [Hours(group=name, used=1, limit=1 + some) for name, some in left.items()]
+    assert reach.hours_used(hours, groups) is used
 
 
 def test_an_order_is_checked_with_the_eyes_of_the_students_groups(stores):
