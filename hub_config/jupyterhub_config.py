@@ -8,7 +8,7 @@ as it stands here, and `settings`.
 from hub_config.invites import TEMPLATES as INVITES_TEMPLATES
 from hub_config.invites.authenticator import RadlabAuthenticator
 from hub_config.settings import load_settings
-from hub_config.spawning import pages, roles
+from hub_config.spawning import pages, place_api, roles, session_api
 from hub_config.spawning.spawner import LeaseSpawner
 
 settings = load_settings()
@@ -47,14 +47,16 @@ c.JupyterHub.services = [
 ]
 
 # What they start. Nobody is answered 429 for coming with the rest of the class: a start waits.
+# However long it waits, it is no failure: what hangs is ended by the keeper, which knows why.
 c.JupyterHub.spawner_class = LeaseSpawner
 c.JupyterHub.allow_named_servers = False
 c.JupyterHub.concurrent_spawn_limit = 0
 c.JupyterHub.active_server_limit = 0
 c.JupyterHub.shutdown_on_logout = False
-c.Spawner.start_timeout = 180
+c.Spawner.start_timeout = 30 * 24 * 3600
 c.Spawner.http_timeout = 120
-c.Spawner.poll_interval = 10
+c.Spawner.poll_interval = 20
+c.JupyterHub.extra_handlers = [*place_api.HANDLERS, *session_api.HANDLERS]
 
 # What they see.
 c.JupyterHub.template_paths = [str(pages.TEMPLATES), str(INVITES_TEMPLATES)]
@@ -63,6 +65,9 @@ c.JupyterHub.default_url = pages.landing
 c.JupyterHub.logo_file = str(pages.ASSETS / "logo.svg")
 c.JupyterHub.tornado_settings = {
     "headers": {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "same-origin"},
+    # A refusal comes within this time and is shown on the launch page, with its status; who waits
+    # longer than that sees the page of their place.
+    "slow_spawn_timeout": 0.5,
 }
 
 for path in sorted(settings.path("config.d").glob("*.py")):

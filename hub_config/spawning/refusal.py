@@ -12,9 +12,15 @@ from jupyterhub.spawner import SpawnException
 from markupsafe import Markup, escape
 
 from hub_config import clock
-from hub_config.errors import RadLabError
-from hub_config.gpus.rules import NoFreeGpu
+from hub_config.errors import Conflict, Hint, RadLabError
+from hub_config.queueing.model import Place, State
 from hub_config.spawning.pages import page_gettext
+
+
+class PlaceEnded(Conflict):
+    """The place in line was closed before there was a server: somebody left it, or it failed."""
+
+    code = "place_ended"
 
 
 class Refused(SpawnException):  # type: ignore[misc]  # JupyterHub has no types
@@ -40,19 +46,29 @@ class Refused(SpawnException):  # type: ignore[misc]  # JupyterHub has no types
         return as_html(self.error, partial(page_gettext, context))
 
 
-def as_html(error: RadLabError, gettext: Callable[[str], str]) -> Markup:
-    """The refusal as HTML, with times that the browser shows in its own zone."""
-    if isinstance(error, NoFreeGpu):
-        text = Markup(
-            escape(
-                gettext(
-                    "All GPUs of your groups are in use. The next one is free at about {time}. "
-                    "Try again then, or start without a GPU now."
-                )
-            )
+def place_ended(place: Place) -> PlaceEnded:
+    """`place` is closed, and has no server."""
+    if place.state is State.FAILED:
+        return PlaceEnded(
+            "Your server could not be started, also when it was tried again.",
+            given=place.id,
+            do="Choose it once more; if it stays so, tell an administrator.",
         )
-        return text.format(time=as_time(error.next_free_at))
-    return escape(error.localised(gettext))
+    return PlaceEnded(
+        "This place in line was given up.",
+        given=place.id,
+        do="Choose what to start whenever you like.",
+    )
+
+
+def as_html(error: RadLabError, gettext: Callable[[str], str]) -> Markup:
+    """The refusal as HTML, with its moments as the browser's own clock shows them."""
+    templates = [error.template, *([error.do_template] if error.do_template else [])]
+    values = {name: _shown(value, gettext) for name, value in error.params.items()}
+    return Markup(" ").join(
+        Markup(escape(gettext(template))).format(**values)  # escaped just before
+        for template in templates
+    )
 
 
 def as_time(moment: datetime) -> Markup:
@@ -60,3 +76,9 @@ def as_time(moment: datetime) -> Markup:
     return Markup('<time datetime="{}" data-radlab-time="time">{} UTC</time>').format(
         clock.to_iso(moment), moment.strftime("%H:%M")
     )
+
+
+def _shown(value: object, gettext: Callable[[str], str]) -> object:
+    if isinstance(value, datetime):
+        return as_time(value)
+    return value.localised(gettext) if isinstance(value, Hint) else value

@@ -20,17 +20,19 @@ from hub_config.groups.rules import (
 
 PORTAL = "radlab"
 
-# What the portal itself may do: look, stop, and say who is in which group. It cannot start or enter
-# a server, nor make, rename or raise a user: no `admin:users`. `groups` alone would not do: the Hub
-# learns of a class group, and of its instructors' group, when the first person comes into it, and
-# to make one is `admin:groups`, which contains `groups`. That raises nobody: the worst it can do is
-# to put somebody into `administrators`, who hold custom scopes and nothing of the Hub's own; and
-# whoever can act through the portal's database can make administrators' codes there anyway.
+# What the portal itself may do: look, start, stop, and say who is in which group. It starts what
+# somebody waits for, or was given by staff; it cannot enter a server, nor make, rename or raise a
+# user: no `admin:users`. `groups` alone would not do: the Hub learns of a class group, and of its
+# instructors' group, when the first person comes into it, and to make one is `admin:groups`, which
+# contains `groups`. That raises nobody: the worst it can do is to put somebody into
+# `administrators`, who hold custom scopes and nothing of the Hub's own; and whoever can act through
+# the portal's database can make administrators' codes there anyway.
 _OF_PORTAL = [
     "list:users",
     "read:users",
     "read:servers",
     "read:hub",
+    "start:servers",
     "delete:servers",
     "admin:groups",
 ]
@@ -58,7 +60,7 @@ def roles() -> list[dict[str, Any]]:
         },
         {
             "name": "radlab-portal",
-            "description": "RadLab's portal: sees and groups people, sees and stops servers.",
+            "description": "RadLab's portal: sees and groups people; sees, starts, stops servers.",
             "scopes": _OF_PORTAL,
             "services": [PORTAL],
         },

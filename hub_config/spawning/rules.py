@@ -12,10 +12,6 @@ large enough, and whether anything here can serve it.
 
 The launch page's buttons carry the same as one word: `module/ID/gpu`, `module/ID/cpu`,
 `image/ID/1`, `image/ID/0`; beside a button stands the field `size/` + that word.
-
-A home's slug is the user's name where that is made of lower-case letters and digits (all names that
-RadLab gives are); of any other name it is what can be kept and the beginning of a hash, joined by a
-hyphen, which no kept name contains.
 """
 
 from __future__ import annotations
@@ -24,28 +20,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-# What moved to `containers` is still found here until the spawner asks the keeper.
-from hub_config.containers.refusals import (
-    EngineTrouble as EngineTrouble,
-)
-from hub_config.containers.refusals import (
-    HomeTrouble as HomeTrouble,
-)
-from hub_config.containers.refusals import (
-    ImageMissing as ImageMissing,
-)
-from hub_config.containers.refusals import (
-    LabEnded as LabEnded,
-)
-from hub_config.containers.rules import (
-    home_slug as home_slug,
-)
-from hub_config.containers.rules import (
-    internet_allowed as internet_allowed,
-)
-from hub_config.containers.rules import (
-    volume_name as volume_name,
-)
 from hub_config.errors import BadInput, NotAllowed, NotFound, Unready, nearest
 from hub_config.gpus.rules import LeaseRequest
 from hub_config.language import LANGUAGES

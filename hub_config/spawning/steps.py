@@ -10,9 +10,8 @@ class Step(StrEnum):
     """Where a start is."""
 
     ASKED = "asked"
-    HOME = "home"
-    CONTAINER = "container"
-    LAB = "lab"
+    WAITING = "waiting"
+    STARTING = "starting"
 
 
 @dataclass(frozen=True)
@@ -24,8 +23,7 @@ class Told:
 
 
 STEPS = {
-    Step.ASKED: Told("Looking for a free place…", 10),
-    Step.HOME: Told("Preparing your files…", 25),
-    Step.CONTAINER: Told("Starting your container…", 40),
-    Step.LAB: Told("Waiting for JupyterLab…", 65),
+    Step.ASKED: Told("Looking for a free place…", 5),
+    Step.WAITING: Told("You are in line. Your place is kept.", 15),
+    Step.STARTING: Told("Starting your container and JupyterLab…", 55),
 }

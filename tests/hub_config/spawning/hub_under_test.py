@@ -9,6 +9,7 @@ from jupyterhub.objects import Hub, Server
 from jupyterhub.user import User
 
 from hub_config.settings import Settings
+from hub_config.spawning.shared import Shared
 from hub_config.spawning.spawner import LeaseSpawner
 from hub_config.spawning.stores import Stores
 
@@ -17,19 +18,21 @@ class SmallHub:
     """Users of a Hub in memory, each with a `LeaseSpawner` on the given RadLab."""
 
     def __init__(self, settings: Settings) -> None:
-        self.stores = Stores(settings)
+        self.shared = Shared(settings)
         self.db = orm.new_session_factory("sqlite:///:memory:")()
         self.hub = Hub(ip=settings.hub_address, port=settings.hub_port, base_url="/hub/")
-        stores = self.stores
+        shared = self.shared
 
         class SpawnerHere(LeaseSpawner):
-            _client = None
-
             @property
-            def stores(self) -> Stores:
-                return stores
+            def shared(self) -> Shared:
+                return shared
 
         self.spawner_class = SpawnerHere
+
+    @property
+    def stores(self) -> Stores:
+        return self.shared.stores
 
     def spawner(self, username: str, groups: tuple[str, ...] = (), **options: Any) -> LeaseSpawner:
         """A spawner of that user, about to start with those user options."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from spawning_support import MODULE, image
 
 from hub_config.offers.modules import Module
@@ -108,29 +106,3 @@ def test_the_lease_asks_for_what_the_order_says_and_any_group_may_give_it():
     request = rules.lease_request(order, "mei", "", ["g1", "g2"])
     assert request.groups == ("g1", "g2")
     assert (request.gpu_count, request.minutes, request.module_version) == (1, 45, "1.0.0")
-
-
-@pytest.mark.parametrize(
-    ("lender", "policies", "open_"),
-    [
-        ("closed", {"closed": False, "open": True}, False),
-        ("open", {"closed": False, "open": True}, True),
-        (None, {"closed": False, "open": True}, True),
-        (None, {"closed": False}, False),
-        (None, {}, False),
-    ],
-)
-def test_the_group_that_lends_the_gpu_decides_about_the_internet(lender, policies, open_):
-    assert rules.internet_allowed(lender, policies) is open_
-
-
-@given(st.text(min_size=1, max_size=60), st.text(min_size=1, max_size=60))
-def test_homes_of_different_users_never_share_a_folder(one, other):
-    assert (rules.home_slug(one) == rules.home_slug(other)) is (one == other)
-
-
-@given(st.text(min_size=1, max_size=200))
-def test_a_slug_is_safe_as_a_folder_and_as_a_docker_volume(name):
-    slug = rules.home_slug(name)
-    assert set(slug) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
-    assert 0 < len(slug) <= 48
