@@ -84,16 +84,21 @@ class KeeperClient:
     async def _ask(
         self, verb: str, path: str, body: Any = None, *, patience: float | None = None
     ) -> Any:
-        patience = self.patience if patience is None else patience
-        deadline = time.monotonic() + patience
+        deadline = 0.0
         while True:
+            asked = time.monotonic()
             try:
                 answer = await self._opened().request(verb, path, json=body)
                 said = answer.json()
                 break
-            # A keeper that is being ended may answer with something that is not JSON.
+            except httpx.ReadTimeout as error:
+                raise self._away(error) from error
+            # One that is ending may answer anything: what is not JSON is no answer.
             except (httpx.TransportError, OSError, ValueError) as error:
-                if time.monotonic() >= deadline:
+                now = time.monotonic()
+                if not deadline or now - asked > _CONNECT_SECONDS:  # it was there until now
+                    deadline = now + (self.patience if patience is None else patience)
+                if now >= deadline:
                     raise self._away(error) from error
             await asyncio.sleep(_ASK_AGAIN_SECONDS)
         if answer.is_success:

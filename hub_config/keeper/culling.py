@@ -9,7 +9,7 @@ earlier than its student can be warned; more hours, or Monday, take that back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -42,7 +42,7 @@ class Leases(Protocol):
 class Uses(Protocol):
     """The records of use, as far as they are read here."""
 
-    def of(self, lease_ids: Iterable[str]) -> Mapping[str, LeaseUsage]:
+    def of(self, lease_ids: Collection[str]) -> Mapping[str, LeaseUsage]:
         """What is known of those leases."""
 
 

@@ -17,25 +17,27 @@ import requests
 from docker import APIClient
 from docker.errors import DockerException
 
+from hub_config.gpus.model import INSTANCE_LABEL
 from hub_config.keeper import cgroups
 from hub_config.keeper.cgroups import Reading
-from hub_config.settings import Settings
 
 _AT_ONCE = 8
-_ENGINE_SECONDS = 20
 _NANOSECONDS = 1e9
 
 
 class Meter:
-    """Reads counters; keeps only the process that each container began with."""
+    """Reads counters; keeps only the process that each container began with.
+
+    `client` gives the engine's client; making one asks the engine.
+    """
 
     def __init__(
         self,
-        settings: Settings,
-        client: APIClient | None = None,
+        instance: str,
+        client: Callable[[], APIClient],
         read: Callable[[int], Reading | None] = cgroups.read,
     ) -> None:
-        self._settings = settings
+        self._label = f"{INSTANCE_LABEL}={instance}"
         self._client = client
         self._read = read
         self._pids: dict[str, int] = {}
@@ -59,19 +61,19 @@ class Meter:
             pid = self._pids.get(container_id) or self._pid(container_id)
             reading = self._read(pid) if pid else None
             return reading or self._stats(container_id)
-        except (DockerException, requests.RequestException, KeyError, TypeError):
+        except (DockerException, requests.RequestException, OSError, KeyError, TypeError):
             self._pids.pop(container_id, None)
             return None  # it is ending, or the engine is: the next round sees
 
     def _pid(self, container_id: str) -> int:
-        pid = int(self._api().inspect_container(container_id)["State"]["Pid"])
+        pid = int(self._client().inspect_container(container_id)["State"]["Pid"])
         if pid:
             self._pids[container_id] = pid
         return pid
 
     def _stats(self, container_id: str) -> Reading | None:
         """What the engine says; None of one that runs no more, of which it says nothing."""
-        facts: dict[str, Any] = self._api().stats(container_id, stream=False, one_shot=True)
+        facts: dict[str, Any] = self._client().stats(container_id, stream=False, one_shot=True)
         memory = facts["memory_stats"]
         if "usage" not in memory:
             return None
@@ -85,23 +87,15 @@ class Meter:
 
     def _ask_for_kills(self, now: datetime) -> None:
         since, self._told_until = self._told_until or now, now
-        label = f"radlab.instance={self._settings.instance}"
         try:
-            events = self._api().events(
-                since=since, until=now, decode=True, filters={"event": "oom", "label": label}
+            events = self._client().events(
+                since=since, until=now, decode=True, filters={"event": "oom", "label": self._label}
             )
             self._killed.update(event["id"] for event in events)
-        except (DockerException, requests.RequestException):
+        except (DockerException, requests.RequestException, OSError):
             self._told_until = since  # asked again, from there
 
     def _with_kills(self, container_id: str, reading: Reading) -> Reading:
         if reading.oom_kills is not None:
             return reading
         return replace(reading, oom_kills=self._killed[container_id])
-
-    def _api(self) -> APIClient:
-        if self._client is None:
-            self._client = APIClient(
-                base_url=self._settings.engine, version="auto", timeout=_ENGINE_SECONDS
-            )
-        return self._client

@@ -20,6 +20,7 @@ from hub_config.keeper.locks import LeaseLocks
 from hub_config.keeper.loop import Keeper, Round
 from hub_config.keeper.server import create_app, serve
 from hub_config.keeper.starting import Starter
+from hub_config.keeper.watching import watching_rounds
 from hub_config.network.walls import require_walls
 from hub_config.queueing.store import QueueStore
 from hub_config.settings import Settings
@@ -45,11 +46,12 @@ class Parts:
             settings, ledger, queue, self._policies, clients, locks, freed=wake, took=pace.took
         )
         self.locks = locks
+        containers = EngineContainers(settings, clients)
         rounds = [
             Round(self.watch.round, WATCH_SECONDS),
             Round(self.dispatcher.round, DISPATCH_SECONDS, self.dispatcher.wake),
+            *watching_rounds(settings, database, containers.all, lambda: clients.looks),
         ]
-        containers = EngineContainers(settings, clients)
         self.keeper = Keeper(
             settings,
             ledger,

@@ -8,7 +8,7 @@ no use.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -39,7 +39,7 @@ class Leases(Protocol):
 class Uses(Protocol):
     """The records of use, as far as they are written here (`usage.store.UsageStore` is one)."""
 
-    def of(self, lease_ids: Iterable[str]) -> Mapping[str, LeaseUsage]:
+    def of(self, lease_ids: Collection[str]) -> Mapping[str, LeaseUsage]:
         """What is known of those leases."""
 
     def sample(self, samples: Sequence[Sample], now: datetime) -> None:
