@@ -6,7 +6,7 @@ what was killed for memory, how full the home is.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -19,6 +19,7 @@ from hub_config.gpus.ledger import Ledger
 from hub_config.gpus.model import Ended, Lease
 from hub_config.queueing.model import Extension, NoExtension
 from hub_config.queueing.store import QueueStore
+from hub_config.queueing.texts import NO_EXTENSION_TEXT
 from hub_config.settings import Settings
 from hub_config.usage.model import HomeUse, LeaseUsage
 from hub_config.usage.rules import disk_limit, minutes_allowed
@@ -28,14 +29,6 @@ DISK_WARNS = 0.8
 # A little earlier than the warning, so that a heartbeat has brought it when that is shown.
 _EARLIER = timedelta(minutes=2)
 _BEAT_LASTS = timedelta(minutes=1)
-
-# Messages for gettext.
-REFUSED_TEXT: Mapping[NoExtension, str] = {
-    NoExtension.WAITED_FOR: "Others wait for what this session holds.",
-    NoExtension.EARLY: "This session was told to end before its time.",
-    NoExtension.LONGEST: "This session has all the minutes that a session may have.",
-    NoExtension.HOURS: "The GPU hours of this week are used up.",
-}
 
 
 class SessionTokenOnly(NotAllowed):
@@ -165,7 +158,7 @@ def no_session() -> NoSession:
 
 def not_extended(why: NoExtension) -> NotExtended:
     """The refusal to extend, with its reason."""
-    return NotExtended(REFUSED_TEXT[why], given=why.value, do="Save your work before its end.")
+    return NotExtended(NO_EXTENSION_TEXT[why], given=why.value, do="Save your work before its end.")
 
 
 def _extend(extension: Extension | None) -> dict[str, Any] | None:

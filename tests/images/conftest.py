@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[2]
 TOKEN = "only-for-this-test"
 # `radlab_session` is installed in the images, not in the environment of the tests.
 sys.path.insert(0, str(ROOT / "images" / "base" / "session"))
+sys.path.insert(0, str(Path(__file__).parent))  # for images_fake_hub.py
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,7 @@ def start_lab(docker_client: docker.DockerClient, plan: BuiltImages) -> Iterator
     volumes = []
 
     def start(image: str = "base", home: Path | None = None, **options: Any) -> Lab:
+        options.setdefault("mem_limit", "3g")
         options.setdefault("command", ["radlab-start", f"--IdentityProvider.token={TOKEN}"])
         volume = docker_client.volumes.create(f"radlab-test-{uuid.uuid4().hex[:8]}", **_bind(home))
         volumes.append(volume)
@@ -132,7 +134,6 @@ def start_lab(docker_client: docker.DockerClient, plan: BuiltImages) -> Iterator
             cap_drop=["ALL"],
             security_opt=["no-new-privileges"],
             pids_limit=plan[image].image.pids,
-            mem_limit="3g",
             volumes={**mounts, **options.pop("volumes", {})},
             **options,
         )

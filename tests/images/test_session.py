@@ -180,6 +180,10 @@ def test_the_session_is_told_from_the_environment(home: Path) -> None:
         "lease": "l-1",
         "ends_at": "2026-03-01T15:40:00Z",
         "warn_minutes": 5,
+        "stop_why": None,
+        "extend": None,
+        "disk": None,
+        "oom": None,
         "gpus": ["GPU-a", "GPU-b"],
         "simulated": True,
         "module": "05_classification",
@@ -200,8 +204,10 @@ def test_every_notice_is_written_in_both_languages() -> None:
     codes = {name: re.findall(r"^      (\w+): '(.+)',?$", body, re.MULTILINE)
              for name, body in blocks.items()}  # fmt: skip
     assert [code for code, _ in codes["en"]] == [code for code, _ in codes["zh"]]
-    known = {"ends", "ends_soon", "home_full", "module_missing", "module_read_only", "simulated"}
-    assert {code for code, _ in codes["zh"]} == known
+    shown = set(re.findall(r"say\('(\w+)'", text)) | set(re.findall(r"[?:] '([a-z_]+)'", text))
+    told = {"home_full", "module_missing", "module_read_only", "simulated", "ends", "ends_soon"}
+    told |= {"idle", "recalled", "hours_used", "waited_for", "early", "longest", "hours"}
+    assert {code for code, _ in codes["zh"]} == told | shown - {"en", "zh"}
     for (_, english), (_, chinese) in zip(codes["en"], codes["zh"], strict=True):
         assert re.search("[一-鿿]", chinese)
         assert set(re.findall(r"{\w+}", english)) == set(re.findall(r"{\w+}", chinese))

@@ -37,6 +37,18 @@ def pids(kernels: Any) -> dict[str, int]:
     return found
 
 
+def watch_again(kernels: Any, restarted: Iterable[str]) -> None:
+    """Let Jupyter listen to these kernels, which it started again by itself after their end.
+
+    It goes on listening where the old process spoke, so that such a kernel would count as busy for
+    ever, with what its last cell was doing.
+    """
+    for one in restarted:
+        kernels.stop_watching_activity(one)
+        kernels.get_kernel(one).execution_state = "idle"
+        kernels.start_watching_activity(one)
+
+
 def _ids(kernels: Any) -> list[str]:
     return list(kernels.list_kernel_ids()) if kernels is not None else []
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from radlab_session import memory
-from radlab_session.activity import beat, pids
+from radlab_session.activity import beat, pids, watch_again
 from radlab_session.hub import Hub, Unanswered
 
 LOOK_SECONDS = 5
@@ -45,6 +45,7 @@ class Heart:
         self._root = root
         self._watch = memory.Watch(root)
         self._paths: dict[str, str] = {}
+        self._pids: dict[str, int] = {}
         self.answer: dict[str, Any] = {}
         # A class starts at once: its servers need not speak at once for ever.
         self._next = monotonic() + random.uniform(0, BEAT_SECONDS)
@@ -61,9 +62,11 @@ class Heart:
     async def look(self) -> None:
         """Look once, and speak where it is time to."""
         now = self._monotonic()
-        if self._watch.look(pids(self._kernels()), now) or self._awaits_name(now):
+        restarted = self._restarted()
+        watch_again(self._kernels(), restarted)
+        if self._watch.look(restarted, now) or self._awaits_name(now):
             self._next = min(self._next, now + HASTE_SECONDS)
-        await self._learn_paths()
+        await self._learn_paths(again=bool(restarted))
         if now >= self._next:
             self._next = now + BEAT_SECONDS
             await self.speak()
@@ -102,10 +105,17 @@ class Heart:
             return False
         return (self.answer.get("oom") or {}).get("kills", 0) < self._watch.count
 
-    async def _learn_paths(self) -> None:
+    def _restarted(self) -> list[str]:
+        """The kernels whose process is another one than at the last look."""
+        before, self._pids = self._pids, pids(self._kernels())
+        return [one for one, pid in self._pids.items() if before.get(one, pid) != pid]
+
+    async def _learn_paths(self, *, again: bool) -> None:
         sessions = getattr(self._server, "session_manager", None)
-        if sessions is None or not pids(self._kernels()).keys() - self._paths.keys():
+        new = self._pids.keys() - self._paths.keys()
+        if sessions is None or not (new or again):
             return
+        self._paths.update(dict.fromkeys(new, ""))
         for one in await sessions.list_sessions():
             if one.get("kernel"):
                 self._paths[one["kernel"]["id"]] = one.get("path") or one.get("name") or ""

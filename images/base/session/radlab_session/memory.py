@@ -7,7 +7,7 @@ again by itself, which looks to its student as if the notebook had forgotten eve
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,6 +17,8 @@ _LIMITS = ("memory.max", "memory/memory.limit_in_bytes")
 _NO_LIMIT_MB = 2**40
 # Jupyter looks every 3 s whether a kernel lives.
 SETTLES_SECONDS = 15.0
+# A page that is opened later need not hear of it again.
+NEWS_SECONDS = 600.0
 
 
 def kills(root: Path = ROOT) -> int | None:
@@ -52,23 +54,21 @@ class Watch:
     at: float | None = None
     killed: set[str] = field(default_factory=set)
     _seen: int = 0
-    _pids: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._seen = kills(self.root) or 0
 
-    def look(self, pids: Mapping[str, int], now: float) -> bool:
-        """Look at count and kernels; True where a process was killed since the last look."""
+    def look(self, restarted: Iterable[str], now: float) -> bool:
+        """Look at the count; True where it went up. `restarted` are kernels with a new process."""
         found = kills(self.root) or 0
         risen = found > self._seen
         if risen:
             self._seen = self.count = found
             self.at, self.killed = now, set()
         if self.at is not None and now - self.at < SETTLES_SECONDS:
-            self.killed |= {one for one, pid in self._pids.items() if pids.get(one, pid) != pid}
-        self._pids = dict(pids)
+            self.killed |= set(restarted)
         return risen
 
     def settled(self, now: float) -> bool:
-        """Whether kernels that died with the last event have been noticed."""
-        return self.at is not None and now - self.at >= SETTLES_SECONDS
+        """Whether the last event is whole, and still news."""
+        return self.at is not None and SETTLES_SECONDS <= now - self.at < NEWS_SECONDS
