@@ -26,6 +26,12 @@ class Fault:
     verb: str
     path: re.Pattern[str]
     times: int
+    answered: Callable[[], None] | None = None
+
+
+def through(asking: socket.socket, over: threading.Event) -> bool:
+    """Nothing goes wrong."""
+    return False
 
 
 def refuse(asking: socket.socket, over: threading.Event) -> bool:
@@ -79,9 +85,10 @@ class FaultyEngine:
         path: str,
         meet: Callable[[socket.socket, threading.Event], bool],
         times: int = 1_000_000,
+        answered: Callable[[], None] | None = None,
     ) -> None:
-        """Let that happen to the next `times` questions like this."""
-        self._faults.append(Fault(meet, verb, re.compile(path), times))
+        """Let that happen to the next `times` questions like this, and that after the answer."""
+        self._faults.append(Fault(meet, verb, re.compile(path), times, answered))
 
     def mend(self) -> None:
         """Nothing goes wrong any more; what hangs goes on to hang."""
@@ -111,6 +118,8 @@ class FaultyEngine:
                 self._pass_on(asking, head)
                 if fault is not None:
                     self.passed_late.set()
+                    if fault.answered is not None:
+                        fault.answered()
 
     def _fault(self, verb: str, path: str) -> Fault | None:
         for fault in self._faults:
