@@ -9,7 +9,7 @@ from hub_config.cli._site import Site, open_site, operator, print_json, print_ta
 from hub_config.gpus.ledger import Ledger
 from hub_config.queueing.lines import Line, lines
 from hub_config.queueing.model import Place
-from hub_config.queueing.refusals import unknown_place
+from hub_config.queueing.refusals import ambiguous_place, unknown_place
 from hub_config.queueing.store import QueueStore
 from hub_config.usage.rules import check_reason
 from hub_config.usage.store import AuditStore
@@ -61,14 +61,16 @@ def move_up(place: str, reason: str, as_json: bool) -> None:
 
 
 def _chosen(site: Site, given: str, reason: str) -> tuple[QueueStore, Place, str]:
-    """The queue, the one open place that `given` names, and the reason; UnknownPlace, NoReason."""
+    """The queue, the one open place of that id or owner, and the reason; UnknownPlace, NoReason."""
     reason = check_reason(reason)
     queue = QueueStore(site.engine, site.settings)
     places = queue.open()
     mine = [each for each in places if each.username == given]
     found = mine or [each for each in places if given and each.id.startswith(given)]
-    if len(found) != 1:
+    if not found:
         raise unknown_place(given)
+    if len(found) > 1:
+        raise ambiguous_place(given, found)
     return queue, found[0], reason
 
 

@@ -17,6 +17,12 @@ class UnknownPlace(NotFound):
     code = "unknown_place"
 
 
+class AmbiguousPlace(BadInput):
+    """Several places answer to what was given."""
+
+    code = "ambiguous_place"
+
+
 class PlaceOver(Conflict):
     """The place is no longer open."""
 
@@ -58,6 +64,19 @@ def unknown_place(place_id: str) -> UnknownPlace:
         given=place_id,
         do="`./radlab queue list` shows who waits.",
         place_id=place_id,
+    )
+
+
+def ambiguous_place(given: str, matching: Iterable[Place]) -> AmbiguousPlace:
+    """More than one place answers to `given`."""
+    ids = sorted(place.id for place in matching)
+    return AmbiguousPlace(
+        "{count} places in the queue match '{place}'.",
+        given=given,
+        allowed=ids,
+        do="Give the id of one of them.",
+        place=given,
+        count=len(ids),
     )
 
 
