@@ -49,7 +49,8 @@ class _OwnSession(APIHandler):  # type: ignore[misc]  # JupyterHub has no types
     def _own_session(self) -> tuple[Sessions, str, list[str]]:
         """The session of the server whose token this is; SessionTokenOnly, NoSession."""
         user = self.current_user
-        spawner = user.spawners.get(self._own_server(user))
+        name = self._own_server(user)
+        spawner = user.spawners.get(name)
         if spawner is None or not spawner.lease_id:
             raise no_session()
         kept = self.settings
