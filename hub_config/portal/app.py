@@ -1,4 +1,4 @@
-"""The application: routes behind the gate, one handler for every refusal, the bell beside it."""
+"""The application: routes behind the gate, one for every refusal, bell and reviver beside."""
 
 from __future__ import annotations
 
@@ -21,15 +21,18 @@ from hub_config.errors import BadInput, NotFound, RadLabError
 from hub_config.gpus import api as gpus_api
 from hub_config.groups import api as groups_api
 from hub_config.invites import api as invites_api
-from hub_config.portal import PREFIX, members, oauth, servers
+from hub_config.portal import PREFIX, acting, members, metrics, oauth, servers
 from hub_config.portal.armour import HEADERS, Armour
 from hub_config.portal.bell import Bell
 from hub_config.portal.gate import Here, address, gate, person
 from hub_config.portal.hub import Hub, HubUnready, NotSignedIn
 from hub_config.portal.pages import PAGES
 from hub_config.portal.pages.render import error_page
+from hub_config.portal.reviver import Reviver
 from hub_config.portal.services import Services, open_services
+from hub_config.queueing import api as queueing_api
 from hub_config.settings import Settings
+from hub_config.usage import api as usage_api
 
 ASSETS = Path(__file__).parents[1] / "assets"
 
@@ -54,7 +57,7 @@ def create_app(
     app = FastAPI(
         title="RadLab",
         version="0.1.0",
-        description="Groups, GPUs, invites and servers of a RadLab. "
+        description="Groups, GPUs, quotas, invites, queue, servers and usage of a RadLab. "
         "Authenticate with a token of the Hub: `Authorization: token ...`.",
         docs_url=None,
         redoc_url=None,
@@ -63,9 +66,11 @@ def create_app(
         lifespan=_lifespan,
     )
     app.state.services = services
+    app.state.metrics = metrics.Metrics(services)
     app.add_middleware(Armour)
     app.include_router(_public_routes(app), prefix=PREFIX)
     app.include_router(oauth.router, prefix=PREFIX)
+    app.include_router(metrics.router, prefix=PREFIX)
     app.include_router(_private_routes(services), prefix=PREFIX)
     app.mount(f"{PREFIX}/assets", Assets(directory=ASSETS), name="assets")
     app.add_exception_handler(RadLabError, _refuse)
@@ -78,11 +83,15 @@ def create_app(
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
-    bell = asyncio.create_task(Bell(services.ledger, services.hub).run())
+    beside = [
+        asyncio.create_task(Bell(services.ledger, services.hub).run()),
+        asyncio.create_task(Reviver(services.queue, services.hub).run()),
+    ]
     yield
-    bell.cancel()
-    with suppress(asyncio.CancelledError):
-        await bell
+    for task in beside:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
     await services.hub.close()
 
 
@@ -110,11 +119,12 @@ def _public_routes(app: FastAPI) -> APIRouter:
 
 def _private_routes(services: Services) -> APIRouter:
     routes = APIRouter(dependencies=[Depends(gate)])
-    for slice_api in (groups_api, gpus_api):
+    for slice_api in (groups_api, gpus_api, queueing_api, usage_api):
         routes.include_router(slice_api.router(services, person))
     routes.include_router(invites_api.router(services, person, address))
     routes.include_router(members.router)
     routes.include_router(servers.router)
+    routes.include_router(acting.router)
     for pages in PAGES:
         routes.include_router(pages, include_in_schema=False)
 
@@ -137,7 +147,7 @@ def _private_routes(services: Services) -> APIRouter:
 
 def _for_machines(request: Request) -> bool:
     path = request.url.path
-    return path.startswith(f"{PREFIX}/api/") or path == f"{PREFIX}/health"
+    return path.startswith(f"{PREFIX}/api/") or path in (f"{PREFIX}/health", f"{PREFIX}/metrics")
 
 
 async def _refuse(request: Request, error: Exception) -> Response:

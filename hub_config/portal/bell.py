@@ -1,7 +1,8 @@
 """The bell: when a session's time is up, its server is stopped.
 
-Every few seconds the leases that are due are noted as `time_up` and their servers stopped through
-the Hub. The ledger remembers what is due, so that a round may fail (a Hub that restarts) or run
+Every few seconds the leases that are due (`Lease.until`: their minutes, or earlier because they are
+idle, called back or out of hours) are noted with why and their servers stopped through the Hub. The
+ledger remembers what is due, so that a round may fail (a Hub that restarts) or run
 twice without harm; a lease is free again only when its container is gone, which is not the bell's
 to say.
 """
@@ -15,7 +16,7 @@ from contextlib import suppress
 from hub_config import clock
 from hub_config.errors import RadLabError
 from hub_config.gpus.ledger import Ledger
-from hub_config.gpus.model import Ended, Lease
+from hub_config.gpus.model import Lease
 from hub_config.portal.hub import Hub, UnknownUser
 
 EVERY_SECONDS = 5.0
@@ -59,10 +60,10 @@ class Bell:
 
     async def _end(self, lease: Lease) -> None:
         async with self._at_once:
-            noted = await asyncio.to_thread(self._ledger.note_end, lease.id, Ended.TIME_UP)
+            noted = await asyncio.to_thread(self._ledger.note_end, lease.id, lease.until_why)
             if not noted.active:
                 return  # stopped meanwhile; a new server of the same person must not be hit
-            log.info("lease %s of %s: time is up", lease.id, lease.username)
+            log.info("lease %s of %s is over: %s", lease.id, lease.username, noted.why_ended)
             with suppress(UnknownUser):  # deleted while running: the container is the keeper's
                 await self._hub.stop(lease.username, lease.server_name)
 

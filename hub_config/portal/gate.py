@@ -74,7 +74,7 @@ class Visit:
 async def gate(request: Request) -> Visit:
     """The visit that this request is, or a refusal before anything else happens."""
     services: Services = request.app.state.services
-    header = _header_token(request)
+    header = header_token(request)
     token = header or request.cookies.get(SESSION_COOKIE, "")
     if not token:
         raise NotSignedIn("You are not signed in.", do="Sign in again.")
@@ -120,7 +120,8 @@ def scheme_of(request: Request) -> str:
     return "https" if (forwarded or request.url.scheme) == "https" else "http"
 
 
-def _header_token(request: Request) -> str:
+def header_token(request: Request) -> str:
+    """The token of the `Authorization` header; empty where there is none."""
     match = _AUTHORIZATION.match(request.headers.get("authorization", ""))
     return match.group(1) if match else ""
 

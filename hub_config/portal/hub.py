@@ -1,4 +1,4 @@
-"""A small client of the Hub's REST API: who someone is and in which groups, stop a server.
+"""A small client of the Hub's REST API: who someone is and in which groups, start, stop a server.
 
 Sources: JupyterHub 6.1, `apihandlers/users.py`, `apihandlers/groups.py` and `apihandlers/auth.py`.
 What the portal's own token may do stands in `spawning/roles.py`; it holds no `admin:users`.
@@ -6,7 +6,7 @@ What the portal's own token may do stands in `spawning/roles.py`; it holds no `a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,6 +20,8 @@ from hub_config.errors import Conflict, NotFound, RadLabError, Unready
 _PAGE = 200
 # The Hub answers a stop after at most its `slow_stop_timeout` (10 s), or says that it goes on.
 _STOP_SECONDS = 60.0
+# A start answers after at most `slow_spawn_timeout`; it goes on when nobody waits for the answer.
+_START_SECONDS = 60.0
 _LISTS = "application/jupyterhub-pagination+json"
 
 
@@ -43,9 +45,15 @@ class UnknownUser(NotFound):
 
 
 class ServerBusy(Conflict):
-    """The Hub cannot stop this server at this moment."""
+    """The Hub cannot start or stop this server at this moment."""
 
     code = "server_busy"
+
+
+class StartRefused(Conflict):
+    """The Hub or its spawner refused a start, and said why."""
+
+    code = "start_refused"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,12 +132,38 @@ class Hub:
             raise _unknown(username)
         return _user(response.json())
 
+    async def start(self, username: str, server_name: str, options: Mapping[str, Any]) -> None:
+        """Ask for a start with these user options; UnknownUser, ServerBusy, StartRefused."""
+        response = await self._call(
+            "POST",
+            _server_path(username, server_name),
+            json={"user_options": dict(options)},
+            allow=range(400, 600),
+            timeout=_START_SECONDS,
+        )
+        if response.is_success:
+            return
+        if response.status_code == 404:
+            raise _unknown(username)
+        if response.status_code in (400, 429):
+            raise ServerBusy(
+                "The server of {name} cannot be started right now.",
+                given=username,
+                do="Try again in a moment.",
+                name=username,
+            )
+        raise StartRefused(
+            "The server of {name} was not started: {reason}",
+            given=response.status_code,
+            name=username,
+            reason=_said(response),
+        )
+
     async def stop(self, username: str, server_name: str = "") -> bool:
         """Stop a server; True where it is gone already, False where the Hub is still at it."""
-        tail = f"servers/{quote(server_name, safe='')}" if server_name else "server"
         response = await self._call(
             "DELETE",
-            f"users/{quote(username, safe='')}/{tail}",
+            _server_path(username, server_name),
             allow=(400, 404),
             timeout=_STOP_SECONDS,
         )
@@ -168,7 +202,7 @@ class Hub:
         path: str,
         *,
         token: str | None = None,
-        allow: tuple[int, ...] = (),
+        allow: Container[int] = (),
         accept: str = "application/json",
         timeout: float = 10.0,
         **more: Any,
@@ -197,6 +231,19 @@ class Hub:
 
 def _unknown(username: str) -> UnknownUser:
     return UnknownUser("The Hub knows no user '{name}'.", given=username, name=username)
+
+
+def _server_path(username: str, server_name: str) -> str:
+    tail = f"servers/{quote(server_name, safe='')}" if server_name else "server"
+    return f"users/{quote(username, safe='')}/{tail}"
+
+
+def _said(response: httpx.Response) -> str:
+    # The Hub's own errors are JSON with a message; a proxy's or a crash's are not.
+    try:
+        return str(response.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"status {response.status_code}"
 
 
 def _user(model: Mapping[str, Any]) -> HubUser:

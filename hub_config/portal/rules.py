@@ -24,9 +24,12 @@ from hub_config.groups.rules import (
     unknown_group,
 )
 from hub_config.invites.rules import groups_at_entry
+from hub_config.usage.rules import check_reason
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 Membership = Literal["student", "instructor"]
+# A session lasts a day at most, extensions included.
+MOST_MINUTES = 1440
 MEMBERSHIPS = ("student", "instructor")
 
 # What a changing call with an API token needs, by the first part of its path.
@@ -37,6 +40,8 @@ _RESOURCES = {
     "resets": "people",
     "people": "people",
     "servers": "servers",
+    "queue": "servers",
+    "quotas": "quotas",
 }
 
 
@@ -56,6 +61,12 @@ class BadMembership(BadInput):
     """Nobody can be that in a class group."""
 
     code = "bad_membership"
+
+
+class BadMinutes(BadInput):
+    """What was typed is no number of minutes."""
+
+    code = "bad_minutes"
 
 
 class NotFromHere(NotAllowed):
@@ -94,6 +105,29 @@ def require_may_stop(person: Person, username: str, groups: Iterable[str]) -> No
         "You may stop your own server, and those of students in groups that you teach.",
         given=username,
         do="Ask an administrator.",
+    )
+
+
+def reason_for(person: Person, username: str, text: str) -> str:
+    """The reason as the audit keeps it; NoReason where staff act for `username` and give none.
+
+    Nobody has to say why they do something to a server of their own.
+    """
+    return text.strip() if person.name == username else check_reason(text)
+
+
+def minutes_of(text: str) -> int:
+    """The whole number of minutes that a form's field names; BadMinutes."""
+    number = text.strip()
+    if number.isascii() and number.isdigit() and 0 < int(number) <= MOST_MINUTES:
+        return int(number)
+    raise BadMinutes(
+        "'{text}' is no number of minutes.",
+        given=text,
+        allowed=f"1 to {MOST_MINUTES}",
+        do="Type a whole number from 1 to {most}.",
+        text=number[:40],
+        most=MOST_MINUTES,
     )
 
 

@@ -1,7 +1,7 @@
 """Running servers: the ledger says what each holds and until when, the Hub says how it is.
 
-`GET /api/servers` and `DELETE /api/servers/{username}`, and the same for the pages. A server is
-stopped through the Hub; why it ends is noted in the ledger first, because only the portal knows.
+`GET /api/servers`, and the same for the pages: beside each its load, as the keeper sampled it. What
+is done to servers stands in `acting.py`.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from hub_config.errors import NotFound, nearest
-from hub_config.gpus.model import Ended, Lease
+from hub_config.gpus.model import Lease
 from hub_config.groups.rules import Person
 from hub_config.portal.gate import Here
 from hub_config.portal.hub import HubServer, HubUser, UnknownUser
 from hub_config.portal.rules import may_see, may_stop, require_may_stop
 from hub_config.portal.services import Services
+from hub_config.queueing.model import Place
+from hub_config.usage.model import LeaseUsage
 
 _LAST = datetime.max.replace(tzinfo=UTC)
 
@@ -35,20 +37,26 @@ class NoServer(NotFound):
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """A server that is starting, running or ending, with its lease where it has one."""
+    """A server that waits, starts, runs or ends, with its lease where it has one.
+
+    `state` is "waiting", "starting", "running" or "stopping"; "ending": the Hub is done with it,
+    the container is not gone yet.
+    """
 
     username: str
     name: str
-    state: str  # "starting", "running", "stopping"; "ending": the Hub is done, the container not
+    state: str
     groups: frozenset[str]
     url: str
     since: datetime | None
     lease: Lease | None
+    place: Place | None = None
+    usage: LeaseUsage | None = None
 
     @property
     def until(self) -> datetime | None:
-        """When its time is up, where it has a lease."""
-        return self.lease.ends_at if self.lease else None
+        """When it ends, where it has a lease: with its minutes, or earlier."""
+        return self.lease.until if self.lease else None
 
 
 class GpuOut(BaseModel):
@@ -60,18 +68,43 @@ class GpuOut(BaseModel):
     simulated: bool
 
 
+class LoadOut(BaseModel):
+    """What a server's container used, when the keeper looked last."""
+
+    sampled_at: datetime | None
+    cpu: float = Field(description="Cores in use.")
+    memory_mb: int
+    memory_peak_mb: int
+    gpu: float | None = Field(description="Utilisation of its GPUs, 0 to 1; null: not known.")
+    gpu_memory_mb: int
+    gpu_memory_peak_mb: int
+    oom_kills: int = Field(description="Processes that were killed for memory.")
+    oom_process: str | None = Field(description="The last of them.")
+    busy_at: datetime | None = Field(description="The last moment of real use.")
+
+
 class ServerOut(BaseModel):
     """A server as the API shows it."""
 
     username: str
     name: str = Field(description="Empty for the one server that everybody has.")
-    state: str = Field(description="starting, running, stopping, or ending (container going).")
+    state: str = Field(
+        description="waiting (in line), starting, running, stopping, or ending (container going)."
+    )
     since: datetime | None
-    until: datetime | None = Field(description="When its time is up.")
-    group: str | None = Field(description="The group whose GPU it holds.")
+    until: datetime | None = Field(description="When it ends.")
+    ends_early: str | None = Field(description="Why it ends before its minutes are used.")
+    lease: str | None = Field(description="The id of its lease.")
+    place: str | None = Field(description="The id of its place in line, while it has one.")
+    group: str | None = Field(description="The group that it counts for.")
+    lender: str | None = Field(description="The group that lends its GPU.")
     module: str | None
     image: str | None
+    size: str | None
+    cpus: float | None
+    memory_mb: int | None
     gpus: list[GpuOut]
+    load: LoadOut | None
     may_stop: bool = Field(description="The person who asks may stop it.")
 
 
@@ -81,27 +114,11 @@ class ServersOut(BaseModel):
     servers: list[ServerOut]
 
 
-class StopOut(BaseModel):
-    """What became of a request to stop."""
-
-    username: str
-    stopped: bool = Field(description="False: the Hub is still at it.")
-
-
 @router.get("/servers")
 async def list_servers(visit: Here) -> ServersOut:
     """Servers that start, run or stop: all, those of one's groups, or one's own."""
     visible = await visible_servers(visit.services, visit.person)
     return ServersOut(servers=[_shown(server, visit.person) for server in visible])
-
-
-@router.delete("/servers/{username}", status_code=202)
-async def stop_server(username: str, visit: Here) -> StopOut:
-    """Stop somebody's server: an administrator any, an instructor their students', all their own.
-
-    Files are kept; what a notebook has only in memory is lost.
-    """
-    return StopOut(username=username, stopped=await stop(visit.services, visit.person, username))
 
 
 async def visible_servers(services: Services, person: Person) -> list[Server]:
@@ -110,11 +127,11 @@ async def visible_servers(services: Services, person: Person) -> list[Server]:
     return [server for server in everything if may_see(person, server.username, server.groups)]
 
 
-async def servers_to_stop(services: Services, person: Person, username: str) -> list[Server]:
-    """The servers of `username`, where `person` may stop them; NotYourServer, NoServer."""
+async def servers_of(services: Services, person: Person, username: str) -> list[Server]:
+    """The servers of `username`, where `person` may act on them; NotYourServer, NoServer."""
     everything = await _all_servers(services)
     found = [server for server in everything if server.username == username]
-    groups = found[0].groups if found else await _groups_of(services, username)
+    groups = found[0].groups if found else await groups_of(services, username)
     require_may_stop(person, username, groups)
     if not found:
         raise NoServer(
@@ -126,64 +143,74 @@ async def servers_to_stop(services: Services, person: Person, username: str) -> 
     return found
 
 
-async def stop(services: Services, person: Person, username: str) -> bool:
-    """Stop every server of `username`; True where the Hub is done with it already."""
-    why = Ended.STOPPED if person.name == username else Ended.ADMINISTRATOR
-    stopped = True
-    for server in await servers_to_stop(services, person, username):
-        if server.lease and why is not Ended.STOPPED:
-            await asyncio.to_thread(services.ledger.note_end, server.lease.id, why)
-        stopped &= await services.hub.stop(username, server.name)
-    return stopped
-
-
 async def _all_servers(services: Services) -> list[Server]:
-    users, leases = await asyncio.gather(
-        services.hub.users(active=True), asyncio.to_thread(services.ledger.active)
+    users, (leases, places, usage) = await asyncio.gather(
+        services.hub.users(active=True), asyncio.to_thread(_kept, services)
     )
-    servers = _join(users, leases)
+    servers = _join(users, leases, places, usage)
     return sorted(servers, key=lambda server: (server.since or _LAST, server.username))
 
 
-def _join(users: list[HubUser], leases: list[Lease]) -> list[Server]:
-    by_server = {(lease.username, lease.server_name): lease for lease in leases}
-    servers = [
-        _server(user.groups, server, by_server.pop((user.name, server.name), None))
-        for user in users
-        for server in user.servers
-    ]
-    known: defaultdict[str, frozenset[str]] = defaultdict(frozenset)
-    known.update({user.name: user.groups for user in users})
-    return servers + [_ending(lease, known[lease.username]) for lease in by_server.values()]
+def _kept(services: Services) -> tuple[list[Lease], list[Place], dict[str, LeaseUsage]]:
+    leases, places = services.ledger.active(), services.queue.open()
+    return leases, places, services.usage.of([lease.id for lease in leases])
 
 
-def _server(groups: frozenset[str], server: HubServer, lease: Lease | None) -> Server:
-    since = (lease.started_at or lease.granted_at) if lease else server.started_at
-    return Server(
-        username=server.username,
-        name=server.name,
-        state=server.state,
-        groups=groups,
-        url=server.url,
-        since=since,
-        lease=lease,
-    )
+def _join(
+    users: list[HubUser],
+    leases: list[Lease],
+    places: list[Place],
+    usage: dict[str, LeaseUsage],
+) -> list[Server]:
+    hub = {(user.name, server.name): server for user in users for server in user.servers}
+    held = {(lease.username, lease.server_name): lease for lease in leases}
+    waiting = {(place.username, place.server_name): place for place in places}
+    groups: defaultdict[str, frozenset[str]] = defaultdict(frozenset)
+    groups.update({user.name: user.groups for user in users})
+    servers = []
+    for key in {**hub, **held, **waiting}:
+        lease, place = held.get(key), waiting.get(key)
+        servers.append(
+            Server(
+                username=key[0],
+                name=key[1],
+                state=_state(hub.get(key), lease, place),
+                # The Hub lists only active users: for the rest the lease's group is what we know.
+                groups=groups[key[0]] or _groups_known(lease, place),
+                url=hub[key].url if key in hub else "",
+                since=_since(hub.get(key), lease, place),
+                lease=lease,
+                place=place,
+                usage=usage.get(lease.id) if lease else None,
+            )
+        )
+    return servers
 
 
-def _ending(lease: Lease, groups: frozenset[str]) -> Server:
-    # The Hub lists only active users: for the rest the lease's group is what we know.
-    return Server(
-        username=lease.username,
-        name=lease.server_name,
-        state="ending" if lease.started_at else "starting",
-        groups=groups or frozenset({lease.group} if lease.group else ()),
-        url="",
-        since=lease.started_at or lease.granted_at,
-        lease=lease,
-    )
+def _state(server: HubServer | None, lease: Lease | None, place: Place | None) -> str:
+    if place and not lease:
+        return "waiting"
+    if server:
+        return server.state
+    return "ending" if lease and lease.started_at else "starting"
 
 
-async def _groups_of(services: Services, username: str) -> frozenset[str]:
+def _since(server: HubServer | None, lease: Lease | None, place: Place | None) -> datetime | None:
+    if lease:
+        return lease.started_at or lease.granted_at
+    if place:
+        return place.entered_at
+    return server.started_at if server else None
+
+
+def _groups_known(lease: Lease | None, place: Place | None) -> frozenset[str]:
+    if lease:
+        return frozenset({lease.group} if lease.group else ())
+    return frozenset(place.request.groups if place else ())
+
+
+async def groups_of(services: Services, username: str) -> frozenset[str]:
+    """The Hub's groups of `username`; none of somebody whom it does not know."""
     try:
         return (await services.hub.user(username)).groups
     except UnknownUser:
@@ -192,18 +219,44 @@ async def _groups_of(services: Services, username: str) -> frozenset[str]:
 
 def _shown(server: Server, person: Person) -> ServerOut:
     lease = server.lease
+    asked = lease or (server.place.request if server.place else None)
     return ServerOut(
         username=server.username,
         name=server.name,
         state=server.state,
         since=server.since,
         until=server.until,
+        ends_early=lease.until_why if lease and lease.until < lease.ends_at else None,
+        lease=lease.id if lease else None,
+        place=server.place.id if server.place else None,
         group=lease.group if lease else None,
-        module=lease.module if lease else None,
-        image=lease.image if lease else None,
+        lender=lease.lender if lease else None,
+        module=asked.module if asked else None,
+        image=asked.image if asked else None,
+        size=asked.size if asked else None,
+        cpus=asked.cpus if asked else None,
+        memory_mb=asked.memory_mb if asked else None,
         gpus=[
             GpuOut(uuid=d.uuid, model=d.model, memory_mb=d.memory_mb, simulated=d.simulated)
             for d in (lease.devices if lease else ())
         ],
+        load=_load(server.usage),
         may_stop=may_stop(person, server.username, server.groups),
+    )
+
+
+def _load(usage: LeaseUsage | None) -> LoadOut | None:
+    if usage is None:
+        return None
+    return LoadOut(
+        sampled_at=usage.sampled_at,
+        cpu=usage.cpu_now,
+        memory_mb=usage.memory_now_mb,
+        memory_peak_mb=usage.memory_peak_mb,
+        gpu=usage.gpu_now,
+        gpu_memory_mb=usage.gpu_memory_now_mb,
+        gpu_memory_peak_mb=usage.gpu_memory_peak_mb,
+        oom_kills=usage.oom_kills,
+        oom_process=usage.oom_process,
+        busy_at=usage.busy_at,
     )

@@ -16,7 +16,9 @@ from hub_config.portal import TOKEN_SECRET
 from hub_config.portal.hub import Hub
 from hub_config.portal.sealing import Seals
 from hub_config.portal.sessions import Sessions
+from hub_config.queueing.store import QueueStore
 from hub_config.settings import Settings
+from hub_config.usage.store import AuditStore, QuotaStore, UsageStore
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +34,10 @@ class Services:
     devices: DeviceStore
     ledger: Ledger
     invites: InviteStore
+    queue: QueueStore
+    usage: UsageStore
+    quotas: QuotaStore
+    audit: AuditStore
     # One edit of memberships at a time: the second one reads what the first one has left.
     regrouping: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -53,4 +59,8 @@ def open_services(
         devices=DeviceStore(engine),
         ledger=Ledger(engine),
         invites=open_store(settings, engine),
+        queue=QueueStore(engine, settings),
+        usage=UsageStore(engine),
+        quotas=QuotaStore(engine),
+        audit=AuditStore(engine),
     )

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from hub_config.portal.pages import gpus, groups, invites, members, overview, people, servers
+from hub_config.portal.pages import (
+    audit,
+    gpus,
+    groups,
+    invites,
+    members,
+    overview,
+    people,
+    queue,
+    quotas,
+    servers,
+    usage,
+)
 
 PAGES = (
     overview.router,
@@ -12,4 +24,8 @@ PAGES = (
     people.router,
     members.router,
     servers.router,
+    queue.router,
+    quotas.router,
+    usage.router,
+    audit.router,
 )

@@ -83,6 +83,20 @@ def set_internet(visit: Here, name: str, allowed: Text = "") -> Response:
     return go(visit, "groups", message, name=name)
 
 
+@router.post("/{name}/lending")
+def set_lending(visit: Here, name: str, lends: Text = "", borrows: Text = "") -> Response:
+    """Let others use the group's idle GPUs, and the group use others'."""
+    store = visit.services.groups
+    store.set_lending(name, bool(lends), bool(borrows), visit.person.name)
+    message = {
+        (True, True): N_("{name} lends its idle GPUs now, and borrows."),
+        (True, False): N_("{name} lends its idle GPUs now, and does not borrow."),
+        (False, True): N_("{name} borrows idle GPUs now, and does not lend."),
+        (False, False): N_("{name} neither lends nor borrows now."),
+    }[bool(lends), bool(borrows)]
+    return go(visit, "groups", message, name=name)
+
+
 @router.get("/{name}/remove")
 def confirm_remove(visit: Here, name: str) -> HTMLResponse:
     """Ask before removing."""

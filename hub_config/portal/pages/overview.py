@@ -12,7 +12,7 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 
 from hub_config import clock
-from hub_config.gpus.model import DeviceRow, Free
+from hub_config.gpus.model import ENDED_TEXT, DeviceRow, Free
 from hub_config.groups.rules import Group, Person
 from hub_config.portal.gate import Here
 from hub_config.portal.pages.modules import module_titles
@@ -57,7 +57,7 @@ async def overview(visit: Here) -> HTMLResponse:
         asyncio.to_thread(module_titles, services, visit.language),
     )
     if not (person.is_administrator or person.is_instructor):
-        return page(visit, "student.html", servers=servers, titles=titles)
+        return page(visit, "student.html", servers=servers, titles=titles, ended=ENDED_TEXT)
     site = await asyncio.to_thread(_site, services, person)
     return page(
         visit,
@@ -77,7 +77,7 @@ def _site(services: Services, person: Person) -> Site:
     devices = services.devices.all()
     groups = services.groups.all()
     if not person.is_administrator:
-        devices = [row for row in devices if row.group in person.taught]
+        devices = [row for row in devices if row.pool or row.group in person.taught]
     taught = [
         (group, services.ledger.free_for((group.name,), clock.now()))
         for group in groups
@@ -92,7 +92,7 @@ def _first_steps(services: Services, groups: list[Group], devices: list[DeviceRo
     return FirstSteps(
         group=bool(groups),
         # A machine without any GPU teaches on its CPU: then there is nothing to assign.
-        gpu=not usable or any(row.group for row in usable),
+        gpu=not usable or any(row.group or row.pool for row in usable),
         invite=any(invite.group for invite in services.invites.all()),
         gpus_found=len(usable),
     )

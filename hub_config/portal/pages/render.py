@@ -14,6 +14,7 @@ from typing import Any
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from hub_config import clock
 from hub_config.errors import RadLabError
@@ -21,17 +22,18 @@ from hub_config.gpus.rules import Device, gpu_label
 from hub_config.language import Gettext, translator
 from hub_config.portal import PREFIX
 from hub_config.portal.gate import Visit, language_of
+from hub_config.portal.pages.tabs import tabs
+from hub_config.portal.pages.words import N_
 from hub_config.portal.sealing import BrokenSeal
+from hub_config.queueing.model import Outlook
+from hub_config.queueing.texts import template
+
+__all__ = ["N_", "error_page", "go", "page"]
 
 ASSETS = f"{PREFIX}/assets"
 _MESSAGE_COOKIE = "radlab-portal-message"
 # The portal's own pages, and the frame that they share with the Hub's.
 _FOLDERS = [Path(__file__).parents[1] / "templates", Path(__file__).parents[2] / "templates"]
-
-
-def N_(message: str) -> str:
-    """Marks a message that is translated where it is shown."""
-    return message
 
 
 def _utc(moment: datetime) -> str:
@@ -47,8 +49,26 @@ def _short(uuid: str) -> str:
     return uuid if len(uuid) <= 20 else uuid[:12] + "…"
 
 
+def _minutes_from(until: datetime, now: datetime) -> int:
+    # Rounded up: a session with half a minute left is not over.
+    return max(0, -int((now - until).total_seconds() // 60))
+
+
 def _gpu_name(device: Device) -> str:
     return gpu_label(device.model, device.memory_mb)
+
+
+def _time(moment: datetime) -> Markup:
+    return Markup('<time datetime="{}" data-radlab-time="time">{}</time>').format(
+        clock.to_iso(moment), _utc(moment)
+    )
+
+
+def _why(outlook: Outlook, gettext: Gettext) -> Markup:
+    """Why somebody waits, as they are told; times on the reader's own clock."""
+    values = outlook.reason_values.items()
+    shown = {k: _time(v) if isinstance(v, datetime) else v for k, v in values}
+    return Markup(escape(gettext(template(outlook)))).format(**shown)
 
 
 _environment = Environment(
@@ -59,8 +79,14 @@ _environment = Environment(
     lstrip_blocks=True,
 )
 _environment.filters.update(
-    iso=clock.to_iso, utc=_utc, gigabytes=_gigabytes, short=_short, gpu_name=_gpu_name
+    iso=clock.to_iso,
+    utc=_utc,
+    gigabytes=_gigabytes,
+    short=_short,
+    gpu_name=_gpu_name,
+    minutes_from=_minutes_from,
 )
+_environment.globals.update(tabs=tabs, why=_why)
 
 
 def page(

@@ -22,6 +22,7 @@ from hub_config.portal.app import create_app
 from hub_config.portal.gate import SESSION_COOKIE, XSRF_FIELD
 from hub_config.portal.hub import Hub
 from hub_config.portal.services import Services
+from hub_config.queueing.model import Place
 from hub_config.settings import Settings
 
 HOST = "http://radlab.test"
@@ -127,6 +128,20 @@ class Class_:
         )
         self.hub.start(name, now.isoformat())  # type: ignore[attr-defined]
         return self.services.ledger.started(lease.id, f"container-{name}", now)
+
+    def wait(self, name: str, group: str = "radiology", gpus: int = 1) -> Place:
+        """Let `name` stand in line."""
+        request = LeaseRequest(
+            username=name,
+            gpu_count=gpus,
+            cpus=1,
+            memory_mb=1024,
+            minutes=60,
+            image="imaging",
+            module="05_classification",
+        )
+        options = {"module": "05_classification", "gpu": bool(gpus), "language": "en"}
+        return self.services.queue.enter(name, "", (group,), request, options, name, clock.now())
 
 
 @pytest.fixture

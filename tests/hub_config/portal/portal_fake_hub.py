@@ -23,6 +23,7 @@ STAFF_SCOPES = (
     "custom:gpus:write",
     "custom:invites:write",
     "custom:people:write",
+    "custom:quotas:write",
     "custom:servers:write",
 )
 PEOPLE = {
@@ -61,11 +62,13 @@ class FakeHub:
     tokens: dict[str, dict[str, Any]] = field(default_factory=dict)
     codes: dict[str, Code] = field(default_factory=dict)
     stopped: list[str] = field(default_factory=list)
+    started: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     empty_groups: set[str] = field(default_factory=set)
     down: bool = False
     seconds_to_answer: float = 0.0
     changes_until_down: int = 0  # of groups; 0: it stays up
     slow_to_stop: bool = False
+    refuses_starts: tuple[int, str] | None = None  # status and message, as a spawner says no
 
     def session_of(self, name: str, scopes: tuple[str, ...] = (ACCESS,), kind: str = "user") -> str:
         """A token of that person, as the Hub gives one at sign-in."""
@@ -107,7 +110,8 @@ class FakeHub:
         parts = [unquote(part) for part in path.split("/")]
         if parts[0] == "groups":
             return self._group(request.method, parts[1:], json.loads(request.content)["users"])
-        return self._one_user(request.method, parts[1:])
+        body = json.loads(request.content or b"{}")
+        return self._one_user(request.method, parts[1:], body.get("user_options"))
 
     def _exchange(self, request: httpx.Request) -> httpx.Response:
         form = dict(parse_qsl(request.content.decode()))
@@ -152,14 +156,18 @@ class FakeHub:
             self.down = not self.changes_until_down
         return httpx.Response(201 if is_new else 200, json={"name": group})
 
-    def _one_user(self, method: str, parts: list[str]) -> httpx.Response:
+    def _one_user(
+        self, method: str, parts: list[str], options: dict[str, Any] | None = None
+    ) -> httpx.Response:
         name = parts[0]
         if name not in self.groups:
             return httpx.Response(404, json={"status": 404, "message": "No such user"})
         if method == "GET":
             return httpx.Response(200, json=self._model(name))
-        assert (method, parts[1:]) == ("DELETE", ["server"])
         server = self.servers.get(name)
+        if method == "POST":
+            return self._start(name, server, options or {})
+        assert (method, parts[1:]) == ("DELETE", ["server"])
         if server is None:
             return httpx.Response(204)
         self.stopped.append(name)
@@ -168,6 +176,20 @@ class FakeHub:
             return httpx.Response(202)
         del self.servers[name]
         return httpx.Response(204)
+
+    def _start(
+        self, name: str, server: FakeServer | None, options: dict[str, Any]
+    ) -> httpx.Response:
+        if server and server.pending == "spawn":
+            return httpx.Response(202)
+        if server:
+            return httpx.Response(400, json={"status": 400, "message": f"{name} is running"})
+        self.started.append((name, options))
+        if self.refuses_starts:
+            status, message = self.refuses_starts
+            return httpx.Response(status, json={"status": status, "message": message})
+        self.servers[name] = FakeServer("2026-03-02T08:00:00.000000Z", pending="spawn")
+        return httpx.Response(202)
 
     def _model(self, name: str) -> dict[str, Any]:
         server = self.servers.get(name)

@@ -5,6 +5,7 @@ Sign-in is a page of names. `school` fills it as a class in the middle of a less
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
 from datetime import timedelta
@@ -19,13 +20,14 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from hub_config import clock
 from hub_config.db import migrate, open_database
-from hub_config.gpus.model import Device, LeaseRequest
+from hub_config.gpus.model import Device, Ended, LeaseRequest
 from hub_config.offers.modules import BUILT_METADATA, Module
 from hub_config.portal import TOKEN_SECRET
 from hub_config.portal.app import create_app
 from hub_config.portal.hub import Hub
 from hub_config.portal.services import Services
 from hub_config.settings import Settings
+from hub_config.usage.model import HomeUse, Kind, Limits, Sample
 
 sys.path.insert(0, str(Path(__file__).parent))
 from portal_fake_hub import FakeHub
@@ -69,6 +71,8 @@ def lesson(services: Services, fake: FakeHub) -> None:
     """A class in the middle of a lesson."""
     now = clock.now()
     publish(services.settings)
+    catalog = Path(__file__).parents[3] / "images" / "catalog.yaml"
+    shutil.copy(catalog, services.settings.path("offers", "images.yaml"))
     services.groups.create("radiology-2026", title="Deep learning in radiology", by="ana")
     services.groups.create("oncology", title="Tumour board", internet=True, by="ana")
     fake.groups["ines"] = ["radiology-2026", "radiology-2026:instructors", "instructors"]
@@ -92,6 +96,83 @@ def lesson(services: Services, fake: FakeHub) -> None:
     start(services, fake, "wei", "radiology-2026", 0, None, 5)
     start(services, fake, "oda", "oncology", 1, "05_classification", 61)
     fake.servers["wei"].pending = "spawn"
+    services.groups.set_lending("oncology", True, False, "ana")
+    services.groups.set_lending("radiology-2026", True, True, "ana")
+    busy_lab(services, fake)
+
+
+def busy_lab(services: Services, fake: FakeHub) -> None:
+    """Loads, quotas, what was used before, who waits, and what staff did."""
+    past(services, fake)
+    start(services, fake, "chloe", "radiology-2026", 1, "05_classification", 70)
+    leases = {lease.username: lease for lease in services.ledger.active()}
+    services.usage.sample(
+        [
+            Sample(
+                lease_id=leases["sam"].id, cpu=1.62, memory_mb=5300, gpu=0.83, gpu_memory_mb=17800
+            ),
+            Sample(
+                lease_id=leases["chloe"].id,
+                cpu=0.04,
+                memory_mb=7900,
+                gpu=0.0,
+                gpu_memory_mb=2100,
+                oom_kills=2,
+                oom_process="python",
+            ),
+        ],
+        clock.now(),
+    )
+    services.usage.busy(leases["sam"].id, clock.now(), 1)
+    idle_end = clock.now() + timedelta(minutes=9)
+    services.ledger.stop_early(leases["chloe"].id, idle_end, Ended.IDLE)
+    for lease in leases.values():
+        services.ledger.ready(lease.id, lease.granted_at)
+    services.devices.drain("SIM-radlab-3", True, "ana")
+    group = Limits(gpus=4, cpus=32, memory_mb=128 * 1024, gpu_hours_week=120, minutes=180)
+    services.quotas.set(Kind.GROUP, "radiology-2026", group, "ana", reason="winter term")
+    own = Limits(gpus=1, gpu_hours_week=8, disk_mb=10 * 1024)
+    services.quotas.set(Kind.PERSON, "sam", own, "ana", reason="")
+    measured = HomeUse(username="sam", used_mb=8700, measured_at=clock.now())
+    services.usage.homes([measured])
+    for name in ("yusuf", "tomas", "maria"):
+        wait(services, name)
+    services.audit.note(
+        "ines", "extend", "her training needs the hour", username="chloe", detail="30 min"
+    )
+    services.audit.note("ana", "stop", "left over from the exam", username="priya")
+
+
+def past(services: Services, fake: FakeHub) -> None:
+    """Sessions of the days before, one of them on a GPU of the pool."""
+    services.devices.assign("SIM-radlab-3", None, "ana", pool=True)
+    reasons = (Ended.TIME_UP, Ended.STOPPED, Ended.IDLE, Ended.ADMINISTRATOR)
+    for days, (name, why) in enumerate(zip(("sam", "maria", "wei", "sam"), reasons, strict=True)):
+        ago = 1440 * days + 300
+        gpus = int(days == 3)
+        start(services, fake, name, "oncology", gpus, "05_classification", ago, "earlier")
+        lease = next(x for x in services.ledger.active() if x.server_name == "earlier")
+        end = clock.now() - timedelta(minutes=ago - 85)
+        services.usage.sample(
+            [Sample(lease_id=lease.id, cpu=1.0, memory_mb=3100 + 900 * days)], end
+        )
+        services.ledger.release(lease.id, why, end)
+
+
+def wait(services: Services, name: str) -> None:
+    """Let somebody wait for a GPU."""
+    request = LeaseRequest(
+        username=name,
+        gpu_count=1,
+        cpus=1,
+        memory_mb=1024,
+        minutes=90,
+        image="imaging",
+        module="05_classification",
+        module_version="1.0.0",
+    )
+    options = {"module": "05_classification", "gpu": True, "language": "en"}
+    services.queue.enter(name, "", ("radiology-2026",), request, options, name, clock.now())
 
 
 def publish(settings: Settings) -> None:
@@ -114,12 +195,20 @@ def publish(settings: Settings) -> None:
 
 
 def start(
-    services: Services, fake: FakeHub, name: str, group: str, gpus: int, module: Any, ago: int
+    services: Services,
+    fake: FakeHub,
+    name: str,
+    group: str,
+    gpus: int,
+    module: Any,
+    ago: int,
+    server: str = "",
 ) -> None:
     """Let somebody's server run since `ago` minutes."""
     began = clock.now() - timedelta(minutes=ago)
     request = LeaseRequest(
         username=name,
+        server_name=server,
         groups=(group,),
         gpu_count=gpus,
         cpus=2,
@@ -131,7 +220,8 @@ def start(
     )
     lease = services.ledger.grant(request, began)
     services.ledger.started(lease.id, f"container-{name}", began)
-    fake.start(name, began.isoformat())
+    if not server:
+        fake.start(name, began.isoformat())
 
 
 if __name__ == "__main__":

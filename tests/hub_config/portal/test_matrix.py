@@ -20,6 +20,7 @@ from hub_config.groups.rules import SCOPES
 from hub_config.portal import PREFIX
 from hub_config.portal.gate import SESSION_COOKIE
 from hub_config.portal.services import Services
+from hub_config.usage.model import Kind, Limits
 
 HOST = "http://radlab.test"
 ROLES = ("oda", "ines", "ana")  # a student of oncology, the instructor of radiology, administrator
@@ -47,6 +48,7 @@ def everybody(status: int, **more: Any) -> Row:
     return Row(status, status, status, **more)
 
 
+WHY = {"reason": "the exam begins"}
 NEW_CODE = {"role": "student", "group": "radiology", "uses": "3", "expires": "7d"}
 ROWS = {
     ("GET", "/health"): everybody(200, public=True),
@@ -59,11 +61,17 @@ ROWS = {
     ("POST", "/groups/{name}/internet"): Row(
         403, 403, 303, "/groups/radiology/internet", form={"allowed": "1"}
     ),
+    ("POST", "/groups/{name}/lending"): Row(
+        403, 403, 303, "/groups/radiology/lending", form={"lends": "1"}
+    ),
     ("GET", "/groups/{name}/remove"): Row(403, 403, 200, "/groups/typo/remove"),
     ("POST", "/groups/{name}/remove"): Row(403, 403, 303, "/groups/typo/remove", form={}),
     ("GET", "/gpus"): Row(403, 403, 200),
     ("POST", "/gpus/{uuid}/group"): Row(
         403, 403, 303, "/gpus/SIM-radlab-2/group", form={"group": "oncology"}
+    ),
+    ("POST", "/gpus/{uuid}/draining"): Row(
+        403, 403, 303, "/gpus/SIM-radlab-2/draining", form={"on": "1"}
     ),
     ("GET", "/invites"): Row(403, 200, 200),
     ("POST", "/invites"): Row(403, 201, 201, form=NEW_CODE),
@@ -80,10 +88,54 @@ ROWS = {
         403, 403, 303, "/people/sam/groups/radiology/remove", form={}
     ),
     ("GET", "/servers/{username}/stop"): Row(403, 200, 200, "/servers/sam/stop"),
-    ("POST", "/servers/{username}/stop"): Row(403, 303, 303, "/servers/sam/stop", form={}),
+    ("POST", "/servers/{username}/stop"): Row(403, 303, 303, "/servers/sam/stop", form=WHY),
+    ("GET", "/servers"): Row(403, 200, 200),
+    ("GET", "/servers/{username}/extend"): Row(403, 200, 200, "/servers/sam/extend"),
+    ("POST", "/servers/{username}/extend"): Row(
+        403, 303, 303, "/servers/sam/extend", form={**WHY, "minutes": "10"}
+    ),
+    ("GET", "/queue"): everybody(200),
+    ("POST", "/queue/start"): Row(
+        403, 303, 303, form={**WHY, "username": "rhea", "what": '{"image": "base", "gpus": 0}'}
+    ),
+    ("GET", "/queue/{place_id}/move-up"): Row(403, 200, 200, "/queue/place1/move-up"),
+    ("POST", "/queue/{place_id}/move-up"): Row(403, 303, 303, "/queue/place1/move-up", form=WHY),
+    ("GET", "/queue/{place_id}/leave"): Row(403, 200, 200, "/queue/place1/leave"),
+    ("POST", "/queue/{place_id}/leave"): Row(403, 303, 303, "/queue/place1/leave", form=WHY),
+    ("GET", "/quotas"): Row(403, 200, 200),
+    ("POST", "/quotas"): Row(
+        403, 403, 303, form={"kind": "person", "name": "sam", "gpus": "1", "memory_mb": "8"}
+    ),
+    ("POST", "/quotas/{kind}/{name}/remove"): Row(
+        403, 403, 303, "/quotas/group/radiology/remove", form={}
+    ),
+    ("GET", "/usage"): everybody(200),
+    ("GET", "/usage/mine"): everybody(200),
+    ("GET", "/audit"): Row(403, 403, 200),
+    ("GET", "/metrics"): Row(403, 403, 200),
     ("GET", "/api/me"): everybody(200),
     ("GET", "/api/servers"): everybody(200),
-    ("DELETE", "/api/servers/{username}"): Row(403, 202, 202, "/api/servers/sam"),
+    ("POST", "/api/servers"): Row(
+        403, 202, 202, json={**WHY, "username": "rhea", "options": {"image": "base", "gpus": 0}}
+    ),
+    ("DELETE", "/api/servers/{username}"): Row(403, 202, 202, "/api/servers/sam?reason=exam"),
+    ("POST", "/api/servers/{username}/extend"): Row(
+        403, 200, 200, "/api/servers/sam/extend", json={**WHY, "minutes": 10}
+    ),
+    ("GET", "/api/queue"): everybody(200),
+    ("POST", "/api/queue/{place_id}/move-up"): Row(
+        403, 200, 200, "/api/queue/place1/move-up", json=WHY
+    ),
+    ("DELETE", "/api/queue/{place_id}"): Row(403, 200, 200, "/api/queue/place1?reason=exam"),
+    ("GET", "/api/quotas"): everybody(200),
+    ("PUT", "/api/quotas/{kind}/{name}"): Row(
+        403, 403, 200, "/api/quotas/group/oncology", json={"gpus": 1}
+    ),
+    ("DELETE", "/api/quotas/{kind}/{name}"): Row(403, 403, 204, "/api/quotas/group/radiology"),
+    ("GET", "/api/usage"): Row(403, 200, 200),
+    ("GET", "/api/usage.csv"): Row(403, 200, 200),
+    ("GET", "/api/usage/mine"): everybody(200),
+    ("GET", "/api/audit"): Row(403, 200, 200),
     ("GET", "/api/groups"): everybody(200),
     ("POST", "/api/groups"): Row(403, 403, 201, json={"name": "cardiology"}),
     ("PATCH", "/api/groups/{name}"): Row(
@@ -98,6 +150,9 @@ ROWS = {
     ("GET", "/api/gpus"): Row(403, 200, 200),
     ("PUT", "/api/gpus/{uuid}/group"): Row(
         403, 403, 200, "/api/gpus/SIM-radlab-2/group", json={"group": "oncology"}
+    ),
+    ("PUT", "/api/gpus/{uuid}/draining"): Row(
+        403, 403, 200, "/api/gpus/SIM-radlab-2/draining", json={"draining": True}
     ),
     ("GET", "/api/leases"): everybody(200),
     ("GET", "/api/invites"): Row(403, 200, 200),
@@ -121,13 +176,18 @@ def routes_of(app: FastAPI) -> Iterator[tuple[str, str]]:
 
 
 @pytest.fixture
-def site(school: Any, services: Services) -> Any:
-    """A site in use, with an account for `sue` and a group that nobody is in."""
+def site(school: Any, services: Services, the_hub: Any) -> Any:
+    """A site in use: an account for `sue`, a group that nobody is in, a quota, a place in line."""
     services.groups.create("typo", by="ana")
     issued = services.invites.create(
         role="student", by="ana", group="radiology", user="sue", expires_at=school.invite.expires_at
     )
     services.invites.redeem(issued.code, "sue", "hash")
+    services.quotas.set(Kind.GROUP, "radiology", Limits(gpus=4), "ana")
+    the_hub.groups["rhea"] = the_hub.groups["theo"] = ["radiology"]
+    place = school.wait("theo")
+    with services.engine.begin() as connection:
+        connection.execute(text("UPDATE places SET id = 'place1' WHERE id = :id"), {"id": place.id})
     return school
 
 
@@ -181,7 +241,7 @@ async def test_nobody_gets_anything_private(
     )
     if row.public:
         assert answer.status_code == row.student
-    elif key[0] == "GET" and not key[1].startswith("/api/"):
+    elif key[0] == "GET" and not key[1].startswith(("/api/", "/metrics")):
         assert answer.status_code == 302
         assert answer.headers["location"].startswith("/hub/api/oauth2/authorize?")
     else:

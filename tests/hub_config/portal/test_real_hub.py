@@ -236,7 +236,6 @@ async def test_the_portals_token_holds_no_more_than_it_needs(real_hub: str) -> N
             ("DELETE", "users/sam"),
             ("PATCH", "users/sam"),
             ("POST", "users/sam/tokens"),
-            ("POST", "users/sam/server"),
             ("POST", "shutdown"),
         ):
             answer = await client.request(method, f"{real_hub}/hub/api/{path}", json={})

@@ -60,7 +60,11 @@ async def test_an_administrators_monday(
     question = await ana.open("/servers/sam/stop")
     assert "Stop the server of sam?" in question.text
     assert the_hub.stopped == []
-    stopped = await ana.send("/servers/sam/stop")
+    refused = await ana.send("/servers/sam/stop", reason="  ")
+    assert refused.status_code == 422
+    assert "with a reason, and none was given" in refused.text
+    assert the_hub.stopped == []
+    stopped = await ana.send("/servers/sam/stop", reason="left over from the exam")
     assert "The server of sam is stopped; its files are kept." in stopped.text
     assert the_hub.stopped == ["sam"]
     ended = services.ledger.release(lease.id, Ended.STOPPED, clock.now())
@@ -146,7 +150,7 @@ async def test_a_gpu_given_away_while_held_says_whose_session_runs_on(
 ) -> None:
     answer = await browser("ana").send("/gpus/SIM-radlab-0/group", group="oncology")
     assert "the session of sam on it runs on" in answer.text
-    assert "lent by the group radiology" in answer.text
+    assert "held for the group radiology" in answer.text
 
 
 async def test_an_instructor_sees_and_stops_only_their_own_groups(
@@ -165,12 +169,12 @@ async def test_an_instructor_sees_and_stops_only_their_own_groups(
         assert (await ines.open(tab)).status_code == 403
     servers = (await ines.call("GET", "/api/servers")).json()["servers"]
     assert [server["username"] for server in servers] == ["sam"]
-    refused = await ines.send("/servers/oda/stop")
+    refused = await ines.send("/servers/oda/stop", reason="exam")
     assert refused.status_code == 403
-    unknown = await ines.send("/servers/nobody/stop")
+    unknown = await ines.send("/servers/nobody/stop", reason="exam")
     assert (unknown.status_code, unknown.text) == (refused.status_code, refused.text)
     assert the_hub.stopped == []
-    await ines.send("/servers/sam/stop")
+    await ines.send("/servers/sam/stop", reason="exam")
     assert the_hub.stopped == ["sam"]
 
 

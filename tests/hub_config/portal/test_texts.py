@@ -52,7 +52,18 @@ def refusals() -> set[str]:
 
 
 ATTRIBUTE_WORDS = {"main", "text", "narrow", "button", "danger", "primary"}
-TAB_WORDS = {"overview", "groups", "gpus", "invites", "people"}
+TAB_WORDS = {
+    "overview",
+    "groups",
+    "gpus",
+    "invites",
+    "people",
+    "servers",
+    "queue",
+    "quotas",
+    "usage",
+    "audit",
+}
 MESSAGES = sorted(set(template_messages()) | set(code_messages()))
 
 
