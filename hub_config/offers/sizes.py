@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -149,9 +150,18 @@ def by_size(numbers: Numbers) -> tuple[float, ...]:
 def load_sizes(path: Path) -> Sizes:
     """The sizes that the file at `path` lists, or the shipped ones where there is no such file.
 
-    BrokenSizes says which line is wrong.
+    Read again when the file has changed. BrokenSizes says which line is wrong.
     """
     path = path if path.exists() else SHIPPED
+    try:
+        state = path.stat()
+    except OSError as error:
+        raise _broken(path, str(error)) from error
+    return _read(path, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=4)
+def _read(path: Path, _written_at: int, _length: int) -> Sizes:
     try:
         facts = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

@@ -55,6 +55,15 @@ def test_a_sites_list_replaces_the_shipped_one_whole(tmp_path: Path) -> None:
     assert len(load_sizes(listed(tmp_path))) == 0
 
 
+def test_a_changed_list_is_read_again(tmp_path: Path) -> None:
+    path = listed(tmp_path, FACTS)
+    assert load_sizes(path).ids == ["gpu"]
+    listed(tmp_path, FACTS, {**FACTS, "id": "other"})
+    assert load_sizes(path).ids == ["gpu", "other"]
+    path.unlink()
+    assert load_sizes(path).ids == load_sizes(SHIPPED).ids
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
