@@ -96,7 +96,11 @@ class Line:
         )
         with reading(self._stores.ledger.engine) as session:
             held = active_leases(session, *mine)
-        return next((lease for lease in held if lease.id != place.lease_id), None)
+        if not held:
+            return None
+        # Read after the leases: one of them may have been given to this place just now.
+        own = self._queue.get(place.id).lease_id
+        return next((lease for lease in held if lease.id != own), None)
 
     def order(self, options: Mapping[str, Any], groups: Iterable[str]) -> rules.Order:
         """What these options ask for, a minute ago at most; for telling, not for starting."""

@@ -370,7 +370,7 @@ async def test_progress_tells_place_reason_and_what_could_start_now_in_both_lang
     starting.cancel()
 
 
-async def test_sixty_who_wait_are_looked_for_together(hub, keeper, monkeypatch):
+async def test_a_class_that_waits_is_looked_for_together(hub, keeper, monkeypatch):
     looked: list[int] = []
     places = hub.shared.line.places
 
@@ -389,6 +389,7 @@ async def test_sixty_who_wait_are_looked_for_together(hub, keeper, monkeypatch):
     assert max(looked) == 20
     keeper.go.set()
     await asyncio.gather(*starting)
+    assert len({lease_id for lease_id, _ in keeper.orders}) == len(keeper.orders) == 20
     await asyncio.sleep(0.6)
     after = len(looked)
     await asyncio.sleep(0.6)
