@@ -72,9 +72,8 @@ class QuotaStore:
                 setattr(row, what, getattr(limits, what))
             row.set_at, row.set_by = now, by
             session.add(row)
-            _audit(
-                session, now, by, "quota", reason, _person(kind, name), f"{kind} {name}: {limits}"
-            )
+            detail = f"{kind} {name}: {_told(limits)}"
+            _audit(session, now, by, "quota", reason, _person(kind, name), detail)
             session.flush()
             leases = leases_since(session, rules.week_start(now))
             homes = list(map(_home, session.scalars(select(HomeTable))))
