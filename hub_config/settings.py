@@ -22,7 +22,7 @@ from traitlets import Bool, Enum, HasTraits, Int, TraitError, Unicode, validate
 from hub_config.errors import BadInput, Unready, nearest
 
 DEFAULT_STATE = "/var/lib/radlab"
-_FOLDERS = ("secrets", "log", "run", "homes", "datasets", "modules", "offers")
+_FOLDERS = ("secrets", "database", "log", "run", "homes", "datasets", "modules", "offers")
 
 
 class BadSetting(BadInput):
@@ -166,14 +166,19 @@ class Settings(HasTraits):
         return f"http://{self.hub_address}:{self.hub_port}/hub/api"
 
     @property
+    def database_file(self) -> Path:
+        """RadLab's own database where it is the embedded one: a file of the system user's."""
+        return self.path("database", "radlab.sqlite")
+
+    @property
     def radlab_database_url(self) -> str:
         """The URL of RadLab's own database."""
-        return self.database_url or f"sqlite:///{self.path('radlab.sqlite')}"
+        return self.database_url or f"sqlite:///{self.database_file}"
 
     @property
     def jupyterhub_database_url(self) -> str:
         """The URL of JupyterHub's database."""
-        return self.hub_database_url or f"sqlite:///{self.path('jupyterhub.sqlite')}"
+        return self.hub_database_url or f"sqlite:///{self.path('database', 'jupyterhub.sqlite')}"
 
     @property
     def address(self) -> str:

@@ -52,7 +52,7 @@ def open_site() -> Site:
     url = make_url(settings.radlab_database_url)
     missing_file = (
         url.get_backend_name() == "sqlite"
-        and not settings.path("radlab.sqlite").exists()
+        and not settings.database_file.exists()
         and not settings.database_url
     )
     if missing_file:

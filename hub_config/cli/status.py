@@ -42,7 +42,7 @@ def _status(settings: Settings) -> dict[str, Any]:
 
 def _held(settings: Settings) -> dict[str, Any]:
     """Servers and GPUs as the ledger has them; empty before the first `up`."""
-    if not settings.database_url and not settings.path("radlab.sqlite").exists():
+    if not settings.database_url and not settings.database_file.exists():
         return {"servers": [], "gpus": {"all": 0, "held": 0, "simulated": False}}
     require_access(settings)
     database = open_database(settings.radlab_database_url)

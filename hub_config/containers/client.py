@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from pathlib import Path
 from typing import Any
 
 import httpx
 
+from hub_config.containers.door import SOCKET, reachable_path
 from hub_config.containers.model import Gone, Health, Running, Seen, StartOrder, StopOrder
 from hub_config.containers.refusals import KeeperAway, received
 from hub_config.settings import Settings
@@ -23,8 +23,6 @@ _ANSWER_SECONDS = 300.0
 _CONNECT_SECONDS = 5.0
 _ASK_AGAIN_SECONDS = 0.25
 PATIENCE_SECONDS = 90.0
-SOCKET = ("run", "keeper.sock")
-_LONGEST_ADDRESS = 107  # unix(7): sun_path, with its closing zero
 
 
 class KeeperClient:
@@ -132,14 +130,6 @@ class KeeperClient:
             "with `./radlab logs keeper`.",
             reason=str(error).rstrip(".") or type(error).__name__,
         )
-
-
-def reachable_path(socket: Path, folder: int) -> str:
-    """The address of a socket in the open `folder`; a long path by way of the open folder."""
-    path = str(socket)
-    if len(os.fsencode(path)) <= _LONGEST_ADDRESS:
-        return path
-    return f"/proc/self/fd/{folder}/{socket.name}"
 
 
 def _container(lease_id: str) -> str:

@@ -7,13 +7,11 @@ not move what is root's (`machine.state`).
 
 from __future__ import annotations
 
-import grp
 import os
 import pwd
 import socket
-from pathlib import Path
 
-from hub_config.containers.client import SOCKET, reachable_path
+from hub_config.containers.door import SOCKET, reachable_path
 from hub_config.settings import Settings
 
 _BACKLOG = 512
@@ -51,26 +49,3 @@ def _group(settings: Settings) -> int:
         return pwd.getpwnam(settings.system_user).pw_gid
     except KeyError:
         return os.getegid()
-
-
-def problems(settings: Settings) -> list[str]:
-    """What is wrong with who may use the socket, as half sentences; empty where nothing is."""
-    path = settings.path(*SOCKET)
-    try:
-        found = path.lstat()
-    except OSError as error:
-        return [f"{path}: {error.strerror}"]
-    wrong = []
-    if found.st_uid != 0 or Path(path.parent).stat().st_uid != 0:
-        wrong.append(f"{path} does not belong to root")
-    if found.st_mode & 0o007:
-        wrong.append(f"everybody may use {path}")
-    return wrong
-
-
-def group_name(number: int) -> str:
-    """The name of a group, or its number where it has none."""
-    try:
-        return grp.getgrgid(number).gr_name
-    except KeyError:
-        return str(number)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pwd
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import inspect
 from sqlalchemy.engine import make_url
 
+from hub_config.containers.door import problems as socket_problems
 from hub_config.db import Base, open_database, reading
 from hub_config.gpus.inventory import find_devices
 from hub_config.gpus.store import DeviceStore
@@ -15,6 +18,7 @@ from hub_config.machine import apt, checkout
 from hub_config.machine.checks import BEFORE, Check, engine_, fine, services
 from hub_config.machine.engine import connect
 from hub_config.machine.image_build import catalog, has_image, read_site
+from hub_config.machine.state import engine_group
 from hub_config.network.bridges import network_problems
 from hub_config.network.walls import inspect_walls, require_walls
 from hub_config.offers.building import plan_builds
@@ -45,9 +49,38 @@ def walls(settings: Settings) -> Check:
 
 
 def keeper(settings: Settings) -> Check:
-    """The heartbeat that containers are started by."""
+    """The heartbeat that containers are started by, and the socket on which that is asked for."""
     require_walls(settings)
-    return fine("keeper", "vouched for the walls less than 30 s ago")
+    wrong = socket_problems(settings)
+    if wrong:
+        return Check("keeper", "wrong", "; ".join(wrong), "`./radlab up` starts it anew.")
+    return fine("keeper", "vouched for the walls less than 30 s ago; only services may ask it")
+
+
+def engine_rights(settings: Settings) -> Check:
+    """Who may use the Docker Engine, which is as much as being root: the keeper alone."""
+    name = "engine rights"
+    address = settings.engine.removeprefix("unix://")
+    if address == settings.engine:
+        return fine(name, f"{settings.engine} is no socket of this machine")
+    try:
+        user = pwd.getpwnam(settings.system_user)
+    except KeyError:
+        return fine(name, "there is no system user yet")
+    if not Path(address).exists():
+        return Check(name, "wrong", f"{address} is missing", "Start the engine: `./radlab up`.")
+    if Path(address).stat().st_mode & stat.S_IWOTH:
+        return Check(name, "wrong", f"everybody may use {address}", f"chmod o= {address}")
+    group = engine_group(settings, user)
+    if group is not None:
+        return Check(
+            name,
+            "wrong",
+            f"the services' user {user.pw_name} is in the group {group.gr_name}, which may use "
+            f"{address} and is thereby root",
+            f"`./radlab up` takes it out; by hand: gpasswd -d {user.pw_name} {group.gr_name}",
+        )
+    return fine(name, "the keeper alone uses the Docker Engine")
 
 
 def images(settings: Settings) -> Check:
@@ -118,6 +151,7 @@ ALL: list[Callable[[Settings], Check]] = [
     networks,
     walls,
     keeper,
+    engine_rights,
     images,
     database,
     gpus,

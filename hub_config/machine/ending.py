@@ -103,7 +103,7 @@ def _refused(what: str, error: Exception) -> EngineRefused:
 
 def _release_leases(settings: Settings, say: Say) -> None:
     """Their containers are gone: what they held is free again."""
-    if not settings.database_url and not settings.path("radlab.sqlite").exists():
+    if not settings.database_url and not settings.database_file.exists():
         return
     database = open_database(settings.radlab_database_url)
     ledger = Ledger(database)

@@ -25,7 +25,7 @@ from hub_config.machine import apt, checkout, engine, packages, ports, state
 from hub_config.machine.checks import BEFORE, Check, run_checks
 from hub_config.machine.image_build import ensure_images
 from hub_config.machine.progress import Progress, Say, tail
-from hub_config.machine.running import manager, start_service, wait_ready
+from hub_config.machine.running import manager, start_service, stop_services, wait_ready
 from hub_config.machine.services import NAMES
 from hub_config.network.bridges import ensure_networks
 from hub_config.offers.lessons import publish_modules
@@ -137,6 +137,11 @@ def _prepare_state(settings: Settings, say: Say) -> None:
     user = state.ensure_user(settings, say)
     if save_settings(settings):
         say(f"wrote {settings.path('settings.yaml')}")
+    settings.make_folders()
+    if state.misplaced_databases(settings):
+        say("moving the databases of an earlier version into a folder of their own")
+        stop_services(settings, say)
+        state.move_databases(settings)
     state.ensure_folders(settings, user)
     state.copy_certificate(settings, user)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 
 import hub_config
+from hub_config.containers.door import SOCKET
 from hub_config.errors import RadLabError
 from hub_config.machine import packages
 from hub_config.machine.state import CERTIFICATE
@@ -127,9 +128,9 @@ def clean_environment(settings: Settings) -> dict[str, str]:
 
 
 def health_url(settings: Settings, name: str) -> str:
-    """Where a service answers when it is ready; empty for the keeper, which has a heartbeat."""
+    """Where a service answers when it is ready; the keeper does so on its socket."""
     return {
-        "keeper": "",
+        "keeper": "http://keeper/v1/health",
         "proxy": f"http://127.0.0.1:{settings.proxy_api_port}/api/routes",
         "hub": f"http://{settings.hub_address}:{settings.hub_port}/hub/health",
         "portal": f"http://127.0.0.1:{settings.portal_port}/services/radlab/health",
@@ -141,15 +142,20 @@ def trouble(settings: Settings, name: str) -> str:
     try:
         if name == "keeper":
             require_walls(settings)
-            return ""
         headers = {}
         if name == "proxy":
             headers["Authorization"] = f"token {settings.secret('proxy_token')}"
         # Never by way of an outgoing proxy of the environment: these are our own addresses.
-        with httpx.Client(trust_env=False, timeout=5) as client:
+        with httpx.Client(
+            trust_env=False, timeout=5, transport=_transport(settings, name)
+        ) as client:
             answer = client.get(health_url(settings, name), headers=headers)
     except RadLabError as error:
         return error.message.rstrip(".")
     except httpx.HTTPError as error:
         return str(error) or type(error).__name__
     return "" if answer.status_code == 200 else f"it answers {answer.status_code}"
+
+
+def _transport(settings: Settings, name: str) -> httpx.HTTPTransport | None:
+    return httpx.HTTPTransport(uds=str(settings.path(*SOCKET))) if name == "keeper" else None

@@ -1,12 +1,14 @@
 """The state folder's owner: the system user, the folders, who may read what.
 
 Hub, proxy and portal run as the system user. The folder of secrets is its own alone; what root
-writes (logs, locks of the supervisors, datasets, modules) stays root's and is readable.
+writes (logs, locks of the supervisors, the keeper's socket, homes, datasets, modules) stays root's
+and is readable. Nobody but root may use the Docker Engine: that would be the same as being root.
 """
 
 from __future__ import annotations
 
 import errno
+import grp
 import os
 import pwd
 import shutil
@@ -49,7 +51,10 @@ def require_root(command: str) -> None:
 
 
 def ensure_user(settings: Settings, say: Say) -> pwd.struct_passwd:
-    """The system user, made where missing, and allowed to reach the engine's socket."""
+    """The system user, made where missing, and kept from the engine's socket.
+
+    Whoever may use that socket is root; an earlier version put the system user into its group.
+    """
     name = settings.system_user
     try:
         user = pwd.getpwnam(name)
@@ -59,20 +64,24 @@ def ensure_user(settings: Settings, say: Say) -> pwd.struct_passwd:
         shell = ["--shell", "/usr/sbin/nologin"]
         _run(["useradd", "--system", "--user-group", *home, *shell, name])
         user = pwd.getpwnam(name)
-    group = _socket_group(settings)
-    if group is not None and group not in os.getgrouplist(name, user.pw_gid):
-        _run(["usermod", "--append", "--groups", str(group), name])
+    group = engine_group(settings, user)
+    if group is not None:
+        say(f"taking the system user {name} out of the group {group.gr_name}")
+        _run(["gpasswd", "--delete", name, group.gr_name])
     return user
 
 
-def _socket_group(settings: Settings) -> int | None:
+def engine_group(settings: Settings, user: pwd.struct_passwd) -> grp.struct_group | None:
+    """The group by which that user may use the engine's socket; None where there is none."""
     if not settings.engine.startswith("unix://"):
         return None
     try:
-        group = os.stat(settings.engine.removeprefix("unix://")).st_gid
+        number = os.stat(settings.engine.removeprefix("unix://")).st_gid
     except OSError:
         return None
-    return group or None  # a socket of group root stays root's
+    if number not in os.getgrouplist(user.pw_name, user.pw_gid):
+        return None
+    return grp.getgrgid(number)
 
 
 def ensure_folders(settings: Settings, user: pwd.struct_passwd) -> None:
@@ -81,20 +90,38 @@ def ensure_folders(settings: Settings, user: pwd.struct_passwd) -> None:
     check_reachable(Path(settings.state))
     for name in SECRETS:
         settings.make_secret(name)
-    # The state folder itself may be a link of root's; all that is in it is the system user's.
-    _own(Path(settings.state).resolve(), user, 0o755)
-    _own(settings.path("homes"), user, 0o711)
+    root = pwd.getpwuid(0)
+    # Root's, so that nobody moves away what is root's in it: homes are mounted into containers,
+    # and the catalog of images says what is started. It may be a link of root's.
+    _own(Path(settings.state).resolve(), root, 0o755)
     _own(settings.path("secrets"), user, 0o700)
+    _own(settings.path("database"), user, 0o755)
     for path in settings.path("secrets").iterdir():
         _own(path, user, 0o600)
-    for path in Path(settings.state).glob("*.sqlite*"):
+    for path in settings.path("database").glob("*.sqlite*"):
         _own(path, user, 0o640)
-    root = pwd.getpwuid(0)
     for name in _ROOT_FOLDERS:
         _own(settings.path(name), root, 0o755)
+    _own(settings.path("homes"), root, 0o711)
     source = settings.path("settings.yaml")
     if source.exists():
         _own_settings(source, settings, user)
+
+
+def misplaced_databases(settings: Settings) -> list[Path]:
+    """Databases where an earlier version had them, in the state folder, that are in no other."""
+    found = sorted(Path(settings.state).glob("*.sqlite*"))
+    return [
+        path
+        for path in found
+        if not path.is_symlink() and not settings.path("database", path.name).exists()
+    ]
+
+
+def move_databases(settings: Settings) -> None:
+    """Bring them into their folder; only while no service runs."""
+    for path in misplaced_databases(settings):
+        path.rename(settings.path("database", path.name))
 
 
 def _own_settings(path: Path, settings: Settings, user: pwd.struct_passwd) -> None:

@@ -66,4 +66,4 @@ def test_before_the_first_up_commands_say_so_and_make_no_file(
     monkeypatch.setenv("RADLAB_STATE", settings.state)
     assert main(["group", "list"]) == 1
     assert "./radlab up" in capsys.readouterr().err
-    assert not settings.path("radlab.sqlite").exists()
+    assert not settings.database_file.exists()

@@ -122,7 +122,7 @@ def test_what_changes_the_machine_wants_root(
 def test_a_database_of_the_system_users_wants_root(
     run: Run, settings: Settings, monkeypatch: pytest.MonkeyPatch, words: list[str]
 ) -> None:
-    settings.path("radlab.sqlite").touch()
+    settings.database_file.touch()
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     status, _, err = run(*words)
     assert status == 1 and f"sudo ./radlab {' '.join(words[:2])}" in err

@@ -125,7 +125,8 @@ def test_without_root_and_sudo_the_command_is_named(words: list[str], tmp_path: 
     try:
         shutil.copy(ROOT / "radlab", folder)
         (folder / "requirements.txt").write_text("")
-        (folder / "radlab.sqlite").touch(mode=0o640)
+        (folder / "database").mkdir()
+        (folder / "database" / "radlab.sqlite").touch(mode=0o640)
         tools = folder / "tools"
         tools.mkdir()
         for name in ("dirname", "readlink", "cksum", "id"):
