@@ -46,10 +46,10 @@ class HasServer(Conflict):
     code = "has_server"
 
 
-class NotExtended(Conflict):
+class MayNotExtend(Conflict):
     """An owner may not have more time now."""
 
-    code = "not_extended"
+    code = "may_not_extend"
 
 
 class StopOut(BaseModel):
@@ -149,7 +149,7 @@ async def _stop(services: Services, person: Person, server: Server, reason: str)
 async def extend(
     services: Services, person: Person, username: str, minutes: int, reason: str
 ) -> Lease:
-    """The lease of `username` with `minutes` more; NothingToExtend, NotExtended, LongEnough ..."""
+    """The lease of `username` with `minutes` more; NothingToExtend, MayNotExtend, LongEnough ..."""
     server, held = await holding(services, person, username)
     reason = reason_for(person, username, reason)
     most = await most_minutes(services, person, held, server.groups)
@@ -177,7 +177,7 @@ async def holding(services: Services, person: Person, username: str) -> tuple[Se
 async def most_minutes(
     services: Services, person: Person, lease: Lease, groups: Collection[str]
 ) -> int:
-    """How long `person` may make `lease` now, all its minutes; NotExtended where not at all.
+    """How long `person` may make `lease` now, all its minutes; MayNotExtend where not at all.
 
     Its owner asks queue and quota, staff the quota alone.
     """
@@ -190,9 +190,9 @@ async def most_minutes(
     return minutes_allowed(MOST_MINUTES, bounds, lease.group)
 
 
-def not_extended(why: NoExtension) -> NotExtended:
+def not_extended(why: NoExtension) -> MayNotExtend:
     """The refusal to give an owner more time, by why."""
-    return NotExtended(NO_EXTENSION_TEXT[why], do="Save your files; your home is kept.")
+    return MayNotExtend(NO_EXTENSION_TEXT[why], do="Save your files; your home is kept.")
 
 
 async def start_for(
