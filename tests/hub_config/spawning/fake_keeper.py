@@ -9,6 +9,7 @@ from __future__ import annotations
 import http.server
 import socket
 import threading
+import time
 from collections.abc import Callable
 
 import uvicorn
@@ -22,8 +23,11 @@ from hub_config.gpus.model import Ended
 from hub_config.gpus.refusals import lease_over
 from hub_config.keeper.listening import listen
 from hub_config.keeper.server import create_app
+from hub_config.network.walls import report
 from hub_config.queueing.store import QueueStore
 from hub_config.settings import Settings
+
+_VOUCHES_SECONDS = 5.0
 
 
 class _Lab(http.server.BaseHTTPRequestHandler):
@@ -135,7 +139,11 @@ class FakeKeeper:
         self._wake.set()
 
     def _dispatch(self) -> None:
+        vouched = float("-inf")
         while not self._over.is_set():
+            if time.monotonic() - vouched > _VOUCHES_SECONDS:
+                vouched = time.monotonic()
+                report(self.settings, problems=[])  # the walls, which it watches too
             self._wake.wait(0.1)
             self._wake.clear()
             starting = sum(lease.ready_at is None for lease in self.ledger.active())
