@@ -7,8 +7,7 @@ as one with none.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 
 from sqlalchemy import Engine
@@ -27,6 +26,8 @@ from hub_config.spawning.launch import Hours, Line, Mine, OpenPlace, Wait
 from hub_config.usage.model import Bounds, Kind
 from hub_config.usage.rules import disk_limit
 from hub_config.usage.store import QuotaStore, UsageStore
+
+_KEPT = timedelta(seconds=1)
 
 
 def reach_of(
@@ -54,19 +55,34 @@ def hours_used(hours: Iterable[Hours], groups: Sequence[str]) -> bool:
     return None in over or (bool(groups) and over.issuperset(groups))
 
 
-def line_of(queue: QueueStore, username: str, groups: Sequence[str], now: datetime) -> Line:
-    """What a place in line would be told; asked once for each kind of GPU."""
-    known: dict[tuple[int, float], Wait] = {}
+class Forecasts:
+    """What whoever enters the line now would be told; kept for a second, for a class that looks.
 
-    def line(numbers: Numbers) -> Wait:
-        kind = (numbers.gpus, numbers.gpu_memory_gb)
-        if kind not in known:
-            request = replace(as_request(numbers, tuple(groups)), username=username)
-            (outlook,) = queue.forecast([request], now)
-            known[kind] = Wait(position=outlook.position, expected_at=outlook.expected_at)
-        return known[kind]
+    Sixty students who open the page at once, while as many wait, would otherwise have the whole
+    line worked out sixty times.
+    """
 
-    return line
+    def __init__(self, queue: QueueStore) -> None:
+        self._queue = queue
+        self._known: dict[tuple[object, ...], tuple[datetime, Wait]] = {}
+
+    def line(self, groups: Sequence[str], now: datetime) -> Line:
+        """The same for members of `groups`, by what is asked for."""
+
+        def told(numbers: Numbers) -> Wait:
+            key = (tuple(groups), numbers.gpus, numbers.gpu_memory_gb)
+            known = self._known.get(key)
+            if known is None or abs(now - known[0]) > _KEPT:
+                known = (now, self._ask(numbers, groups, now))
+                self._known = {k: v for k, v in self._known.items() if abs(now - v[0]) <= _KEPT}
+                self._known[key] = known
+            return known[1]
+
+        return told
+
+    def _ask(self, numbers: Numbers, groups: Sequence[str], now: datetime) -> Wait:
+        (outlook,) = self._queue.forecast([as_request(numbers, tuple(groups))], now)
+        return Wait(position=outlook.position, expected_at=outlook.expected_at)
 
 
 def devices_of(

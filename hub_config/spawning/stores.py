@@ -23,8 +23,8 @@ from hub_config.settings import Settings
 from hub_config.spawning import fitting, rules
 from hub_config.spawning.launch import Launch, build_launch
 from hub_config.spawning.reach import (
+    Forecasts,
     devices_of,
-    line_of,
     mine_of,
     reach_of,
     waiting_for_gpus,
@@ -48,6 +48,11 @@ class Stores:
     def queue(self) -> QueueStore:
         """The queue, which remembers for a minute what it learnt of past sessions."""
         return QueueStore(self.ledger.engine, self.settings)
+
+    @cached_property
+    def forecasts(self) -> Forecasts:
+        """What the launch page tells of the line."""
+        return Forecasts(self.queue)
 
     def images(self) -> Images:
         """The images on offer now; none where no catalog was written yet."""
@@ -79,7 +84,7 @@ class Stores:
             self._sizes_of_page(),
             devices_of(groups, all_groups, rows),
             reach_of(groups, all_groups, rows, now, bounds, mine.hours),
-            line_of(self.queue, username, groups, now),
+            self.forecasts.line(groups, now),
             waiting=waiting_for_gpus(places, groups, username),
             mine=mine,
         )

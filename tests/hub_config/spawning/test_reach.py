@@ -19,7 +19,7 @@ from hub_config.gpus.model import Device, Ended, LeaseRequest
 from hub_config.gpus.store import DeviceStore
 from hub_config.groups.store import GroupStore
 from hub_config.offers.host import Host
-from hub_config.offers.sizes import BrokenSizes, UnknownSize
+from hub_config.offers.sizes import BrokenSizes, Numbers, UnknownSize
 from hub_config.queueing.model import State
 from hub_config.queueing.tables import PlaceTable, request_to_text
 from hub_config.settings import Settings
@@ -97,7 +97,7 @@ def test_a_free_card_of_the_group_starts_at_once(stores):
     ]  # fmt: skip
 
 
-def test_a_busy_card_leads_into_the_line_behind_those_who_wait(stores, engine):
+def test_a_busy_card_leads_into_the_line_behind_those_who_wait(stores, settings, engine):
     lease = stores.ledger.grant(replace(REQUEST, username="ada"), clock.now())
     first = gpu_start(stores).wait
     assert first.position == 1 and lease.granted_at < first.expected_at
@@ -105,9 +105,19 @@ def test_a_busy_card_leads_into_the_line_behind_those_who_wait(stores, engine):
     take_a_place(engine, "mei")
     take_a_place(engine, "cy", groups=("oncology",))
     take_a_place(engine, "di", gpu_count=0)
-    second = gpu_start(stores).wait
+    second = gpu_start(Stores(settings, engine)).wait
     assert second.position > 1 and first.expected_at < second.expected_at
     assert stores.launch(["radiology"], "mei").waiting == 1
+
+
+def test_a_class_that_looks_at_once_has_the_line_worked_out_once_a_second(stores, engine):
+    stores.ledger.grant(replace(REQUEST, username="ada"), clock.now())
+    now, numbers = clock.now(), Numbers(cpus=1, memory_gb=1, gpus=1, minutes=30)
+    first = stores.forecasts.line(["radiology"], now)(numbers)
+    take_a_place(engine, "bo")
+    soon, later = now + timedelta(seconds=0.9), now + timedelta(seconds=1.1)
+    assert stores.forecasts.line(["radiology"], soon)(numbers) is first
+    assert stores.forecasts.line(["radiology"], later)(numbers).position == 2
 
 
 def test_the_page_tells_what_the_line_tells_on_entering(stores, engine):
