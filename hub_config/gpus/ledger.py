@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 
 from hub_config.db import reading, writing
 from hub_config.gpus import refusals, rules
-from hub_config.gpus.model import ENDED_TEXT, Device, Ended, Free, Lease, LeaseRequest
+from hub_config.gpus.model import Device, Ended, Free, Lease, LeaseRequest
 from hub_config.gpus.tables import (
     LeaseDeviceTable,
     LeaseTable,
@@ -111,7 +111,7 @@ class Ledger:
             if row.why_ended is not None:
                 raise refusals.lease_over(lease)
             if lease.until_why not in (Ended.TIME_UP, Ended.IDLE):
-                raise refusals.ends_early(lease, ENDED_TEXT[lease.until_why])
+                raise refusals.ends_early(lease)
             if lease.minutes + lease.extended_minutes + minutes > most_minutes:
                 raise refusals.long_enough(lease, minutes, most_minutes)
             row.extended_minutes += minutes

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from hub_config.errors import BadInput, Busy, Conflict, NotFound, Unready, nearest
-from hub_config.gpus.model import Device, Lease
+from hub_config.gpus.model import Device, Ended, Lease
 
 
 class UnknownDevice(NotFound):
@@ -246,14 +246,17 @@ def long_enough(lease: Lease, minutes: int, most_minutes: int) -> LongEnough:
     )
 
 
-def ends_early(lease: Lease, why: str) -> EndsEarly:
-    """`lease` ends before its minutes are over, because of `why`."""
+def ends_early(lease: Lease) -> EndsEarly:
+    """`lease` ends before its minutes are over: it is called back, or its hours are used."""
     return EndsEarly(
-        "This session ends at about {time} UTC and cannot be extended: {why}.",
+        "The GPU of this session is called back by its own group at about {time} UTC: it cannot be "
+        "extended."
+        if lease.until_why is Ended.RECALLED
+        else "The GPU hours of this week are used up at about {time} UTC: this session cannot be "
+        "extended.",
         given=lease.id,
         do="Save your work before then.",
         time=lease.until.strftime("%Y-%m-%d %H:%M"),
-        why=why,
     )
 
 

@@ -60,7 +60,7 @@ LIMIT_TEXT: Mapping[str, str] = {
     "servers": "servers at once",
 }
 # One sentence a limit, so that each reads well in every language.
-_OVER: Mapping[str, str] = {
+OVER_TEXT: Mapping[str, str] = {
     "gpus": "{wanted} GPUs were asked for, and {whose} may hold {limit} at once.",
     "cpus": "{wanted} CPU cores were asked for, and {whose} may hold {limit} at once.",
     "memory_mb": "{wanted} GB of memory were asked for, and {whose} may hold {limit} GB at once.",
@@ -100,11 +100,11 @@ def unknown_limit(what: str, known: Sequence[str]) -> BadLimit:
 def bad_moment(given: str) -> BadMoment:
     """`given` names no moment."""
     return BadMoment(
-        "'{given_}' names no time.",
+        "'{text}' names no time.",
         given=given,
         do="Give hours or days back such as 12h or 30d, `week` for this week, a day such as "
         "2026-03-01, or a time such as 2026-03-01T09:30Z.",
-        given_=given[:80],
+        text=given[:80],
     )
 
 
@@ -142,7 +142,7 @@ def over_quota(short: Short) -> OverQuota:
     """The limit `short` can never allow what was asked for."""
     scale = 1024 if short.what == "memory_mb" else 1
     return OverQuota(
-        _OVER[short.what],
+        OVER_TEXT[short.what],
         short=short,
         given=short.wanted,
         allowed=short.limit,

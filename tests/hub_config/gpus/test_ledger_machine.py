@@ -275,7 +275,8 @@ class LedgerMachine(RuleBasedStateMachine):
     @invariant()
     def history_is_every_lease_that_was_not_over_by_then(self) -> None:
         since = self.now - timedelta(minutes=MINUTES)
-        late = {lease.id for lease in self.over.values() if lease.released_at > since}
+        ends = {lease.id: lease.released_at or since for lease in self.over.values()}
+        late = {lease_id for lease_id, end in ends.items() if end > since}
         assert {lease.id for lease in self.ledger.history(since)} == late | set(self.held)
         mine = self.ledger.history(since, groups=["aa"])
         assert all(lease.group == "aa" for lease in mine)
