@@ -17,7 +17,7 @@ ACTION_TEXT = {
     "start": N_("started a server"),
     "stop": N_("stopped a server"),
     "extend": N_("extended a session"),
-    "move-up": N_("moved up in the queue"),
+    "move_up": N_("moved up in the queue"),
     "leave": N_("took out of the queue"),
     "quota": N_("changed a quota"),
 }

@@ -50,6 +50,28 @@ async def test_a_session_with_time_left_runs_on(bell: Bell, school: Any, the_hub
     assert "sam" in the_hub.servers
 
 
+@pytest.mark.parametrize("why", [Ended.IDLE, Ended.RECALLED, Ended.HOURS_USED])
+async def test_a_session_that_was_told_to_end_early_is_stopped_then_and_says_why(
+    bell: Bell, school: Any, services: Services, the_hub: Any, why: Ended
+) -> None:
+    early, later = school.sam, school.start("ines")
+    now = clock.now()
+    services.ledger.stop_early(early.id, now - timedelta(seconds=1), why)
+    services.ledger.stop_early(later.id, now + timedelta(minutes=9), why)
+    await bell.ring()
+    assert the_hub.stopped == ["sam"]
+    assert services.ledger.release(early.id, Ended.STOPPED, now).why_ended is why
+
+
+async def test_an_early_end_after_the_minutes_is_no_reason(
+    bell: Bell, school: Any, services: Services
+) -> None:
+    lease = overdue(school, "oda")
+    services.ledger.stop_early(lease.id, clock.now() + timedelta(hours=1), Ended.IDLE)
+    await bell.ring()
+    assert services.ledger.get(lease.id).why_ended is Ended.TIME_UP
+
+
 async def test_ringing_again_while_the_hub_stops_it_does_no_harm(
     bell: Bell, school: Any, services: Services, the_hub: Any
 ) -> None:
