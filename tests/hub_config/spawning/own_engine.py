@@ -47,8 +47,13 @@ class OwnEngine:
         hook.chmod(0o755)
         subprocess.run(["ip", "netns", "add", self.namespace], check=True)
         self.inside("ip", "link", "set", "lo", "up")
-        path = f"{programs}:{os.environ['PATH']}:/usr/sbin:/sbin"
+        self.path = f"{programs}:{os.environ['PATH']}:/usr/sbin:/sbin"
         self.log = (self.folder / "dockerd.log").open("w")
+        self.start_again()
+
+    def start_again(self) -> None:
+        """Start the daemon over what `end` left of it."""
+        (self.run / "pid").unlink(missing_ok=True)
         self.process = subprocess.Popen(
             [
                 *self.enter,
@@ -58,11 +63,16 @@ class OwnEngine:
                 *("--containerd-namespace", self.namespace),
                 *("--containerd-plugins-namespace", f"{self.namespace}-plugins"),
             ],
-            env={**os.environ, "PATH": path},
+            env={**os.environ, "PATH": self.path},
             stdout=self.log,
             stderr=subprocess.STDOUT,
         )
         self.client = self._connected()
+
+    def end(self) -> None:
+        """End the daemon, and its containers with it; `start_again` finds what they were."""
+        self.process.terminate()
+        self.process.wait(60)
 
     def inside(self, *command: str, **options: object) -> subprocess.CompletedProcess[str]:
         """Run a command in the engine's network namespace."""
