@@ -54,7 +54,7 @@ class RecordOut(BaseModel):
     username: str
     group: str | None
     lender: str | None = Field(description="The group whose GPUs these were, where another one.")
-    device_uuids: list[str]
+    devices: list[str] = Field(validation_alias="device_uuids", description="UUIDs of its GPUs.")
     device_models: list[str]
     simulated: bool
     size: str | None

@@ -17,7 +17,9 @@ from typing import Any
 from hub_config import clock
 from hub_config.usage.model import Record
 
-COLUMNS = tuple(field.name for field in fields(Record))
+_FIELDS = tuple(field.name for field in fields(Record))
+# The names of the API.
+COLUMNS = tuple("devices" if name == "device_uuids" else name for name in _FIELDS)
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
@@ -26,7 +28,7 @@ def csv_of(records: Iterable[Record]) -> str:
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(COLUMNS)
-    writer.writerows([_cell(getattr(record, name)) for name in COLUMNS] for record in records)
+    writer.writerows([_cell(getattr(record, name)) for name in _FIELDS] for record in records)
     return out.getvalue()
 
 

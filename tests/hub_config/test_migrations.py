@@ -2,15 +2,17 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from datetime import UTC, datetime
 
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Engine, bindparam, inspect, text
 
 import hub_config
 from hub_config import db
+from hub_config.gpus.ledger import Ledger
 
 
 def _import_all_tables() -> None:
@@ -18,6 +20,16 @@ def _import_all_tables() -> None:
     for module in pkgutil.walk_packages(hub_config.__path__, "hub_config."):
         if module.name.rsplit(".", 1)[-1] in ("store", "tables", "ledger"):
             importlib.import_module(module.name)
+
+
+def _migrate_to(engine: Engine, revision: str) -> None:
+    """Take migrations back until the tables have the shape of `revision`."""
+    config = Config()
+    config.set_main_option("script_location", str(db._MIGRATIONS))
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, revision)
+        connection.commit()
 
 
 def test_the_migrations_make_exactly_the_tables_of_the_models(engine: Engine) -> None:
@@ -47,13 +59,32 @@ def test_migrating_again_changes_nothing(engine: Engine) -> None:
     assert inspect(engine).get_table_names() == before
 
 
+def test_what_runs_through_the_upgrade_to_the_queue_counts_as_ready(engine: Engine) -> None:
+    noon = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+    _migrate_to(engine, "0002")
+    lease = {"id": "a" * 32, "username": "sam", "started_at": noon}
+    waiting = {"id": "b" * 32, "username": "eve", "started_at": None}
+    with engine.begin() as connection:
+        for row in (lease, waiting):
+            connection.execute(
+                text(
+                    "INSERT INTO leases (id, server, username, server_name, task, image, cpus, "
+                    "memory_mb, gpu_count, minutes, granted_at, ends_at, started_at) VALUES "
+                    "(:id, 'local', :username, '', 'lab', 'i', 1, 1, 0, 60, :noon, :noon, "
+                    ":started_at)"
+                ).bindparams(
+                    bindparam("noon", type_=db.UtcDateTime()),
+                    bindparam("started_at", type_=db.UtcDateTime()),
+                ),
+                {**row, "noon": noon},
+            )
+    db.migrate(engine)
+    ready = {lease.username: lease.ready_at for lease in Ledger(engine).active()}
+    assert ready == {"sam": noon, "eve": None}
+
+
 def test_every_migration_can_be_taken_back(engine: Engine) -> None:
-    config = Config()
-    config.set_main_option("script_location", str(db._MIGRATIONS))
-    with engine.connect() as connection:
-        config.attributes["connection"] = connection
-        command.downgrade(config, "base")
-        connection.commit()
+    _migrate_to(engine, "base")
     assert inspect(engine).get_table_names() == ["alembic_version"]
     db.migrate(engine)
     assert "leases" in inspect(engine).get_table_names()

@@ -44,6 +44,8 @@ def upgrade() -> None:
     )
     op.add_column("leases", sa.Column("stop_at", UtcDateTime()))
     op.add_column("leases", sa.Column("stop_why", sa.String(40)))
+    # Sessions that run through the upgrade answered long ago; they are no starts under way.
+    op.execute("UPDATE leases SET ready_at = started_at WHERE started_at IS NOT NULL")
     op.create_index("ix_leases_granted_at", "leases", ["granted_at"])
     op.create_index("ix_leases_released_at", "leases", ["released_at"])
     _create_places()

@@ -154,6 +154,15 @@ def test_history_holds_what_was_not_over_by_then(
     assert ledger.history(noon, groups=[]) == []
 
 
+def test_everybody_who_ever_held_a_lease_is_known(
+    ledger: Ledger, lease: Lease, request_for: Ask, noon: datetime
+) -> None:
+    ledger.release(lease.id, Ended.STOPPED, noon)
+    for server in ("", "second"):
+        ledger.grant(request_for("kim", gpu_count=0, server_name=server), noon)
+    assert ledger.usernames() == ["kim", "sam"]
+
+
 def test_a_loan_names_its_lender_and_counts_for_the_borrower(
     ledger: Ledger, request_for: Ask, noon: datetime
 ) -> None:

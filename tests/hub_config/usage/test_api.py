@@ -113,7 +113,7 @@ def test_a_record_has_device_times_peaks_and_why_it_ended(
     client: TestClient, used: list[Lease], noon: datetime
 ) -> None:
     record = client.get("/api/usage?user=sam", headers=ADMINISTRATOR).json()[0]
-    assert record["device_uuids"] == list(used[0].device_uuids)
+    assert record["devices"] == list(used[0].device_uuids)
     assert datetime.fromisoformat(record["started_at"]) == noon
     assert (record["minutes"], record["gpu_hours"], record["why_ended"]) == (30, 0.5, "stopped")
 

@@ -47,7 +47,7 @@ def rows(*records: Record) -> list[dict[str, str]]:
 def test_every_field_of_a_record_is_a_column() -> None:
     [row] = rows(RECORD)
     assert tuple(row) == COLUMNS
-    assert row["device_uuids"] == "GPU-1; GPU-2"
+    assert row["devices"] == "GPU-1; GPU-2"
     assert row["device_models"] == "Card, 24 GB; Card, 24 GB"
     assert (row["started_at"], row["ended_at"]) == ("2026-03-02T12:01:00Z", "")
     assert (row["gpu_hours"], row["gpu_mean"]) == ("1234567.25", "0.512")

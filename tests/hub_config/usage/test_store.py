@@ -185,9 +185,10 @@ def test_real_use_is_noted_and_never_goes_back(usage: UsageStore, run: Run, noon
     lease = run()
     usage.busy(lease.id, noon + 5 * MINUTE, 2)
     usage.busy(lease.id, noon)
+    usage.busy(lease.id, None, 3)
     usage.busy("gone", noon, 1)
     found = usage.of([lease.id])[lease.id]
-    assert (found.busy_at, found.kernels) == (noon + 5 * MINUTE, 2)
+    assert (found.busy_at, found.kernels) == (noon + 5 * MINUTE, 3)
 
 
 def test_a_record_says_who_used_what_from_when_to_when_and_why_it_ended(
