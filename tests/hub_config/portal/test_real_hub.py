@@ -31,12 +31,13 @@ from hub_config.invites.passwords import Passwords
 from hub_config.invites.store import open_store
 from hub_config.portal import PREFIX, TOKEN_SECRET
 from hub_config.portal.app import create_app
-from hub_config.portal.hub import Hub, HubUnready, NotSignedIn, UnknownUser
+from hub_config.portal.hub import Hub, HubUnready, NotSignedIn, ServerBusy, UnknownUser
 from hub_config.portal.sessions import BELIEVED_SECONDS
 from hub_config.settings import Settings
 
 PASSWORD = "correct horse battery"
 TOKEN = "a-token-of-the-portal-that-is-long-enough"
+SCRAPER = "a-token-of-prometheus-that-is-long-enough"
 CONFIG = """
 import sys
 from jupyterhub.proxy import Proxy
@@ -63,7 +64,13 @@ c.Spawner.cmd = [sys.executable, "-c", {server!r}]
 c.JupyterHub.custom_scopes = roles.custom_scopes()
 c.JupyterHub.load_roles = roles.roles()
 c.JupyterHub.extra_user_scopes = roles.user_scopes()
-c.JupyterHub.services = [roles.portal_service("http://127.0.0.1:9", {token!r})]
+c.JupyterHub.services = [
+    roles.portal_service("http://127.0.0.1:9", {token!r}),
+    {{"name": "prometheus", "api_token": {scraper!r}}},
+]
+c.JupyterHub.load_roles.append(
+    {{"name": "prometheus", "scopes": ["read:metrics"], "services": ["prometheus"]}}
+)
 """
 SERVER = (
     "import http.server, os; from urllib.parse import urlsplit; "
@@ -83,7 +90,7 @@ def free_port() -> int:
 def real_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a running JupyterHub."""
     folder, port = tmp_path_factory.mktemp("hub"), free_port()
-    config = CONFIG.format(port=port, server=SERVER, token=TOKEN)
+    config = CONFIG.format(port=port, server=SERVER, token=TOKEN, scraper=SCRAPER)
     (folder / "config.py").write_text(config)
     environ = {k: v for k, v in os.environ.items() if not k.startswith("JUPYTERHUB_")}
     environ["PYTHONPATH"] = str(Path(hub_config.__file__).parents[1])
@@ -206,13 +213,11 @@ async def test_sign_out_at_the_hub_ends_the_session_here(person: Callable[[str],
     assert again.status_code == 302
 
 
-async def test_the_portals_scopes_suffice_to_see_and_stop_a_server(
-    hub: Hub, person: Callable[[str], Any], real_hub: str
+async def test_the_portals_scopes_suffice_to_start_see_and_stop_a_server(
+    hub: Hub, person: Callable[[str], Any]
 ) -> None:
-    sam = await person("sam")
-    xsrf = sam.client.cookies.get("_xsrf", path="/hub/")
-    started = await sam.client.post("/hub/api/users/sam/server", headers={"X-XSRFToken": xsrf})
-    assert started.status_code in (201, 202), started.text
+    await person("sam")  # only who has signed in once is a user of the Hub
+    await hub.start("sam", "", {"image": "base", "gpus": 0})
     for _ in range(400):
         active = await hub.users(active=True)
         if active and active[0].servers[0].state == "running":
@@ -220,6 +225,8 @@ async def test_the_portals_scopes_suffice_to_see_and_stop_a_server(
         await asyncio.sleep(0.2)
     assert [(user.name, user.groups) for user in active] == [("sam", {"radiology"})]
     assert active[0].servers[0].url == "/user/sam/"
+    with pytest.raises(ServerBusy):
+        await hub.start("sam", "", {"image": "base", "gpus": 0})
     for _ in range(400):
         if await hub.stop("sam"):
             break
@@ -247,6 +254,8 @@ async def test_what_the_hub_does_not_know_is_said(hub: Hub, real_hub: str) -> No
         await hub.user("nobody")
     with pytest.raises(UnknownUser):
         await hub.stop("nobody")
+    with pytest.raises(UnknownUser):
+        await hub.start("nobody", "", {"image": "base"})
     with pytest.raises(NotSignedIn):
         await hub.owner_of("no-token-of-anybody")
     assert (await hub.version()).startswith("6.")
@@ -267,6 +276,21 @@ async def test_an_api_token_carries_its_custom_scopes(
             headers=await api_token(ana, scopes),
         )
         assert answer.status_code == status, answer.text
+
+
+async def test_prometheus_reads_the_metrics_with_the_token_that_opens_the_hubs(
+    person: Callable[[str], Any], real_hub: str
+) -> None:
+    ana = await person("ana")
+    for header, status in (
+        ({"Authorization": f"token {SCRAPER}"}, 200),
+        ({"Authorization": f"Bearer {SCRAPER}"}, 200),
+        (await api_token(ana), 403),
+        ({"Authorization": f"token {TOKEN}"}, 403),
+    ):
+        for path in (f"{PREFIX}/metrics", "/hub/metrics"):
+            answer = await ana.client.get(path, headers=header)
+            assert answer.status_code == status, (path, answer.text)
 
 
 async def api_token(ana: Signed, scopes: list[str] | None = None) -> dict[str, str]:
