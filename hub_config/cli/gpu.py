@@ -42,7 +42,7 @@ def list_(as_json: bool) -> None:
 @click.option("--nobody", is_flag=True, help="Take it from its group or the pool.")
 @_JSON
 def assign(gpu: str, group: str | None, pool: bool, nobody: bool, as_json: bool) -> None:
-    """Assign GPU (its UUID, the UUID's beginning, or its index) to a group or the pool."""
+    """Assign GPU (UUID, its beginning, index, or SERVER:INDEX) to a group or the pool."""
     if [group is not None, pool, nobody].count(True) != 1:
         raise click.UsageError("say one of --group NAME, --pool and --nobody")
     row = DeviceStore(open_site().engine).assign(gpu, group, operator(), pool=pool)
@@ -59,7 +59,7 @@ def assign(gpu: str, group: str | None, pool: bool, nobody: bool, as_json: bool)
 @click.option("--off", is_flag=True, help="Grant on it again.")
 @_JSON
 def drain(gpu: str, off: bool, as_json: bool) -> None:
-    """Grant nothing new on GPU (UUID, its beginning, or index); what runs on it goes on."""
+    """Grant nothing new on GPU (named as for `assign`); what runs on it goes on."""
     row = DeviceStore(open_site().engine).drain(gpu, not off, operator())
     if as_json:
         return print_json(_shown(row))

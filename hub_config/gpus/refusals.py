@@ -121,7 +121,7 @@ def ambiguous_device(given: str, matching: Sequence[Device]) -> AmbiguousDevice:
         "{count} GPUs match '{device}'.",
         given=given,
         allowed=[device.uuid for device in matching],
-        do="Give more of the UUID.",
+        do="Give more of the UUID, or SERVER:INDEX.",
         device=given,
         count=len(matching),
     )

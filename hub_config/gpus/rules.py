@@ -279,11 +279,14 @@ def _why_not(
 def resolve(given: str, rows: Sequence[DeviceRow]) -> DeviceRow:
     """The device that `given` names: its UUID, the UUID's beginning, or the index nvidia-smi shows.
 
-    An index counts only devices that are still there. UnknownDevice, AmbiguousDevice.
+    `SERVER:INDEX` names that of one server. An index counts only devices that are still there.
+    UnknownDevice, AmbiguousDevice.
     """
     text = given.strip().casefold()
     exact = [row for row in rows if row.uuid.casefold() == text]
-    by_index = [row for row in rows if str(row.index) == text and not row.gone]
+    here = [row for row in rows if not row.gone]
+    names = {row.uuid: (f"{row.index}", f"{row.server.casefold()}:{row.index}") for row in here}
+    by_index = [row for row in here if text in names[row.uuid]]
     by_prefix = [row for row in rows if text and row.uuid.casefold().startswith(text)]
     matching = exact or by_index or by_prefix
     if not matching:

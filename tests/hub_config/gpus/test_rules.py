@@ -341,6 +341,14 @@ def test_an_index_means_the_device_that_is_there_now() -> None:
     assert rules.resolve("1", [gone, a_row(1)]).uuid == "GPU-0001"
 
 
+def test_an_index_on_several_servers_wants_its_server() -> None:
+    rows = [a_row(1), replace(a_row(2), index=1, server="second")]
+    with pytest.raises(rules.AmbiguousDevice, match="2 GPUs match '1'"):
+        rules.resolve("1", rows)
+    assert rules.resolve("second:1", rows).uuid == "GPU-0002"
+    assert rules.resolve("local:1", rows).uuid == "GPU-0001"
+
+
 def test_a_beginning_that_fits_several_is_refused() -> None:
     with pytest.raises(rules.AmbiguousDevice, match="2 GPUs match 'GPU-000'"):
         rules.resolve("GPU-000", [a_row(1), a_row(2)])
