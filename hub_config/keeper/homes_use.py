@@ -2,14 +2,15 @@
 
 `du` counts blocks, follows no link and leaves the file system never; names of files may be any
 bytes, as only the sum is read. A home too large to be measured in time keeps its last figure.
-Those of running sessions are measured each time, the others once a day.
+Those of running sessions are measured each time, the others once a day. Where the file system can
+set a hard limit (`disk_limits`), the quota of the home's owner is set as one at the same time.
 """
 
 from __future__ import annotations
 
 import logging
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -17,6 +18,7 @@ from typing import Protocol
 from hub_config import clock
 from hub_config.containers.rules import home_slug
 from hub_config.gpus.model import Lease
+from hub_config.keeper.disk_limits import limit_home, quota_device
 from hub_config.settings import Settings
 from hub_config.usage.model import HomeUse
 
@@ -70,28 +72,46 @@ def used_mb(folder: Path, seconds: float = LIMIT_SECONDS) -> int | None:
 
 
 class HomesUse:
-    """Makes the round over the homes of a state folder."""
+    """Makes the round over the homes of a state folder; `limits` says what each may hold, in MB."""
 
     def __init__(
-        self, settings: Settings, leases: Leases, uses: Uses, seconds: float = LIMIT_SECONDS
+        self,
+        settings: Settings,
+        leases: Leases,
+        uses: Uses,
+        limits: Callable[[str], int | None],
+        seconds: float = LIMIT_SECONDS,
     ) -> None:
         self._settings = settings
         self._leases = leases
         self._uses = uses
+        self._limits = limits
         self._seconds = seconds
 
     def round(self) -> None:
         """Measure the homes whose turn it is; each is kept as soon as it is known."""
+        device = quota_device(self._settings.path("homes"))
         running = {lease.username for lease in self._leases.active()}
         for username in self._turn(running, clock.now()):
             folder = self._settings.path("homes", home_slug(username))
             if not folder.is_dir() or folder.is_symlink():
                 continue
-            used = used_mb(folder, self._seconds)
-            if used is None:
-                log.warning("the home of %s could not be measured in time", username)
-                continue
-            self._uses.homes([HomeUse(username=username, used_mb=used, measured_at=clock.now())])
+            if device is not None:
+                self._limit(username, folder, device)
+            self._measure(username, folder)
+
+    def _measure(self, username: str, folder: Path) -> None:
+        used = used_mb(folder, self._seconds)
+        if used is None:
+            log.warning("the home of %s could not be measured in time", username)
+            return
+        self._uses.homes([HomeUse(username=username, used_mb=used, measured_at=clock.now())])
+
+    def _limit(self, username: str, folder: Path, device: str) -> None:
+        try:
+            limit_home(folder, self._limits(username), device)
+        except OSError as error:
+            log.warning("the home of %s could not be limited: %s", username, error)
 
     def _turn(self, running: set[str], now: datetime) -> Iterable[str]:
         yield from sorted(running)

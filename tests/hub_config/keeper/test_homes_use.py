@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import os
-from datetime import timedelta
+import uuid
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine
 
 from hub_config import clock
+from hub_config.db import writing
 from hub_config.gpus.ledger import Ledger
 from hub_config.gpus.model import Ended, LeaseRequest
+from hub_config.groups.store import GroupStore
 from hub_config.keeper.homes_use import RESTING, HomesUse, used_mb
+from hub_config.keeper.watching import disk_limit_of
+from hub_config.queueing.model import State
+from hub_config.queueing.tables import PlaceTable, request_to_text
 from hub_config.settings import Settings
-from hub_config.usage.model import HomeUse
-from hub_config.usage.store import UsageStore
+from hub_config.usage.model import HomeUse, Kind, Limits
+from hub_config.usage.store import QuotaStore, UsageStore
 
 
 @pytest.fixture
@@ -23,6 +29,10 @@ def home(tmp_path: Path) -> Path:
     folder = tmp_path / "home"
     folder.mkdir()
     return folder
+
+
+def no_limit(username: str) -> None:
+    return None
 
 
 def fill(path: Path, megabytes: int) -> None:
@@ -80,7 +90,7 @@ def test_running_sessions_are_measured_each_time_and_others_once_a_day(
     uses = UsageStore(engine)
     for name in ("ann", "bob"):
         settings.path("homes", name).mkdir()
-    measure = HomesUse(settings, ledger, uses).round
+    measure = HomesUse(settings, ledger, uses, no_limit).round
     measure()
     fill(settings.path("homes", "ann", "a"), 3)
     fill(settings.path("homes", "bob", "b"), 3)
@@ -102,7 +112,7 @@ def test_a_link_in_the_place_of_a_home_is_left_alone(
     fill(tmp_path / "large", 4)
     settings.path("homes", "ann").symlink_to(tmp_path)
     uses = UsageStore(engine)
-    HomesUse(settings, ledger, uses).round()
+    HomesUse(settings, ledger, uses, no_limit).round()
     assert uses.home("ann") is None
 
 
@@ -112,7 +122,46 @@ def test_a_measure_that_fails_keeps_the_last(
     uses = UsageStore(engine)
     settings.path("homes", "ann").mkdir()
     uses.homes([HomeUse(username="ann", used_mb=77, measured_at=clock.now())])
-    HomesUse(settings, ledger, uses, seconds=0.0001).round()
+    HomesUse(settings, ledger, uses, no_limit, seconds=0.0001).round()
     home = uses.home("ann")
     assert home is not None and home.used_mb == 77
     assert "could not be measured" in caplog.text
+
+
+def test_a_homes_limit_is_its_owners_own_or_that_of_the_groups_of_their_last_place(
+    engine: Engine,
+) -> None:
+    groups, quotas = GroupStore(engine), QuotaStore(engine)
+    for name in ("radiology", "cardiology"):
+        groups.create(name, by="ada")
+    quotas.set(Kind.GROUP, "cardiology", Limits(disk_mb=2000), by="ada")
+    assert disk_limit_of(engine, "ann") is None
+    take_place(engine, "ann", ("radiology",), clock.now() - timedelta(hours=2))
+    assert disk_limit_of(engine, "ann") is None
+    take_place(engine, "ann", ("cardiology",), clock.now() - timedelta(hours=1))
+    assert disk_limit_of(engine, "ann") == 2000
+    quotas.set(Kind.PERSON, "ann", Limits(disk_mb=500), by="ada")
+    assert disk_limit_of(engine, "ann") == 500
+
+
+def take_place(engine: Engine, username: str, groups: tuple[str, ...], at: datetime) -> None:
+    request = LeaseRequest(
+        username=username, groups=groups, cpus=1, memory_mb=512, minutes=60, image="base"
+    )
+    with writing(engine) as session:
+        session.add(
+            PlaceTable(
+                id=uuid.uuid4().hex,
+                username=username,
+                server_name="",
+                options="{}",
+                request=request_to_text(request),
+                priority=0,
+                rank_at=at,
+                entered_at=at,
+                entered_by=username,
+                state=State.LEFT.value,
+                attempts=0,
+                ended_at=at,
+            )
+        )
