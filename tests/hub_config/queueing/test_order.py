@@ -163,7 +163,7 @@ def test_three_starts_that_fail_end_a_place_and_the_next_is_served(site: Site) -
     site.cards("aa")
     failing = site.enter("ann")
     site.enter("bob")
-    for _ in range(rules.ATTEMPTS):
+    for _ in range(3):
         assert site.dispatch() == ["ann"]
         site.release("ann", Ended.FAILED_START)
     assert site.dispatch() == ["bob"]

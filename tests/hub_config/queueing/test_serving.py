@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 
 from hub_config.gpus.model import Ended
 from hub_config.queueing.model import Reason
+from hub_config.queueing.store import QueueStore
 from hub_config.usage.model import Kind, Limits
 from tests.hub_config.queueing.story import GB, Site, wanted
 
@@ -210,6 +212,14 @@ def test_who_is_at_their_limit_waits_and_nobody_behind_them(
     )
 
 
+def test_one_round_hands_out_no_more_than_a_limit_allows(site: Site) -> None:
+    site.cards("aa", "aa", "aa")
+    quota(site, Kind.GROUP, "aa", gpus=2)
+    for name in ("ann", "bob", "cat"):
+        site.enter(name)
+    assert site.dispatch() == ["ann", "bob"]
+
+
 def test_a_second_group_serves_where_the_first_is_at_its_limit(site: Site) -> None:
     site.cards("aa", "bb")
     quota(site, Kind.GROUP, "aa", servers=1)
@@ -241,3 +251,29 @@ def test_hours_of_the_next_week_are_the_next_weeks(site: Site) -> None:
     quota(site, Kind.PERSON, "ann", gpu_hours_week=1)
     site.now = site.now.replace(day=8, hour=23, minute=30)
     assert site.run("ann", minutes=80).minutes == 80
+
+
+# --- processes
+
+
+def test_a_card_whose_session_overstays_is_given_to_nobody_until_it_is_gone(site: Site) -> None:
+    site.cards("aa")
+    site.run("ann")
+    site.enter("bob")
+    site.later(600)
+    assert site.dispatch() == []
+    site.release("ann")
+    assert site.dispatch() == ["bob"]
+
+
+def test_two_dispatchers_at_once_hand_out_no_more_than_a_limit_allows(site: Site) -> None:
+    site.cards("aa", "aa")
+    quota(site, Kind.GROUP, "aa", gpus=1)
+    site.enter("ann")
+    site.enter("bob")
+    stores = [QueueStore(site.engine, site.settings, site.host) for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        found = [pool.submit(store.dispatch, site.now, 1) for store in stores]
+        started = [place.username for each in found for place in each.result()]
+    assert started == ["ann"]
+    assert len(site.ledger.active()) == 1
