@@ -9,6 +9,7 @@ from hub_config.invites import TEMPLATES as INVITES_TEMPLATES
 from hub_config.invites.authenticator import RadlabAuthenticator
 from hub_config.settings import load_settings
 from hub_config.spawning import pages, place_api, roles, session_api
+from hub_config.spawning.hub_database import connection_arguments
 from hub_config.spawning.spawner import LeaseSpawner
 
 settings = load_settings()
@@ -32,6 +33,7 @@ c.JupyterHub.cleanup_proxy = False
 
 # What it keeps, and its keys.
 c.JupyterHub.db_url = settings.jupyterhub_database_url
+c.JupyterHub.db_kwargs = connection_arguments(settings.jupyterhub_database_url)
 c.JupyterHub.upgrade_db = True
 c.JupyterHub.cookie_secret = bytes.fromhex(settings.secret("cookie_secret"))
 

@@ -15,7 +15,6 @@ from hub_config.gpus.tables import LeaseTable, active_leases
 from hub_config.groups.rules import class_groups
 from hub_config.network.walls import WallsDown, require_walls
 from hub_config.queueing.model import Choice, Place, Standing, State
-from hub_config.queueing.store import QueueStore
 from hub_config.spawning import rules
 from hub_config.spawning.fitting import alternatives
 from hub_config.spawning.stores import Stores
@@ -30,7 +29,7 @@ class Line:
 
     def __init__(self, stores: Stores) -> None:
         self._stores = stores
-        self._queue = QueueStore(stores.ledger.engine, stores.settings)
+        self._queue = stores.queue
         self._orders: dict[str, tuple[float, rules.Order]] = {}
         self._known: dict[str, rules.Order] = {}
 

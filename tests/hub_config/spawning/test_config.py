@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from jupyterhub.orm import new_session_factory
 from traitlets.config import Config, PyFileConfigLoader
 
 import hub_config
@@ -77,3 +78,24 @@ def test_a_missing_secret_is_named(state):
     state.path("secrets", "proxy_token").unlink()
     with pytest.raises(RadLabError, match="secrets/proxy_token"):
         load()
+
+
+def test_commits_of_the_hubs_own_sqlite_do_not_wait_for_the_disk(state):
+    c = load()
+    engine = new_session_factory(c.JupyterHub.db_url, **c.JupyterHub.db_kwargs).kw["bind"]
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+        assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 1  # NORMAL
+        assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar() == 1
+    engine.dispose()
+
+
+def test_a_site_with_postgresql_is_left_as_it_is(state):
+    state.save({"hub_database_url": "postgresql://radlab@db/hub"})
+    assert load().JupyterHub.db_kwargs == {}
+
+
+def test_waiting_is_no_failure_however_long_it_takes(state):
+    c = load()
+    assert c.Spawner.start_timeout >= 7 * 24 * 3600
+    assert c.JupyterHub.tornado_settings["slow_spawn_timeout"] < 1
