@@ -6,6 +6,7 @@ raises the same class again and a page says it in the reader's language.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -70,12 +71,14 @@ class HomeTrouble(Unready):
 
 def sent(error: RadLabError) -> dict[str, Any]:
     """A refusal as the keeper answers it: `as_dict()`, and what is needed to raise it again."""
-    return {
+    answer = {
         **error.as_dict(),
         "template": error.template,
         "do_template": error.do_template,
         "params": {name: _param_sent(value) for name, value in error.params.items()},
     }
+    # What was given may be anything: a path, a set, a moment.
+    return dict(json.loads(json.dumps(answer, default=str)))
 
 
 def received(answer: Mapping[str, Any], status: int) -> RadLabError:

@@ -55,7 +55,6 @@ _FOR_ALL = (
     "ProtectClock=yes",
     "ProtectControlGroups=yes",
     "ProtectHostname=yes",
-    "ProtectKernelLogs=yes",
     "ProtectSystem=strict",
     "RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK",
     "RestrictNamespaces=yes",
@@ -65,14 +64,19 @@ _FOR_ALL = (
     "SystemCallArchitectures=native",
 )
 _FOR_USERS = (
+    "ProtectKernelLogs=yes",
     "ProtectKernelTunables=yes",
     "ProtectKernelModules=yes",
     "PrivateDevices=yes",
     "ProtectProc=invisible",
 )
 # The keeper sets firewall rules, writes net.bridge.*, loads br_netfilter and asks the NVIDIA
-# driver, so tunables, modules and devices stay open to it.
-_KEEPER_CAPABILITIES = "CAP_NET_ADMIN CAP_NET_RAW CAP_SYS_MODULE CAP_DAC_OVERRIDE CAP_CHOWN"
+# driver, so tunables, modules and devices stay open to it. It reads in the kernel's log what was
+# killed for memory, and sets quotas of homes (quotactl(2) wants CAP_SYS_ADMIN). It has the Docker
+# Engine's socket in any case, and with that the machine.
+_KEEPER_CAPABILITIES = (
+    "CAP_NET_ADMIN CAP_NET_RAW CAP_SYS_MODULE CAP_DAC_OVERRIDE CAP_CHOWN CAP_SYSLOG CAP_SYS_ADMIN"
+)
 
 
 def unit_name(settings: Settings, name: str) -> str:

@@ -68,6 +68,19 @@ def test_each_unit_is_hardened(settings: Settings, name: str) -> None:
     assert ("User=root" in unit) == (name == "keeper")
     if name != "keeper":
         assert {"CapabilityBoundingSet=", "PrivateDevices=yes"} <= set(unit.splitlines())
+        assert "ProtectKernelLogs=yes" in unit.splitlines()
+
+
+def test_the_keeper_starts_first_and_may_read_what_was_killed_for_memory(
+    settings: Settings,
+) -> None:
+    made = units(settings)
+    lines = made["radlab-keeper.service"].splitlines()
+    assert "ProtectKernelLogs=yes" not in lines
+    (bounds,) = [line for line in lines if line.startswith("CapabilityBoundingSet=")]
+    assert {"CAP_SYSLOG", "CAP_NET_ADMIN", "CAP_CHOWN"} <= set(bounds.split("=")[1].split())
+    (after,) = [one for one in made["radlab-hub.service"].splitlines() if one.startswith("After=")]
+    assert "radlab-keeper.service" in after
 
 
 def test_a_low_port_gives_the_proxy_that_one_right(settings: Settings) -> None:
