@@ -157,7 +157,7 @@ class QueueStore:
             seen = scenes.scene(session, now, History())
         return rules.extension(lease, seen, self.settings.extend_minutes)
 
-    def open(self, _now: datetime | None = None) -> list[Place]:
+    def open(self) -> list[Place]:
         """Every open place, first in line first."""
         with reading(self.engine) as session:
             return scenes.open_places(session)
@@ -247,7 +247,10 @@ class QueueStore:
             if row.ended_at is None:
                 _end(row, state, why, now)
                 log.info("place %s of %s %s: %s", row.id, row.username, state.value, why)
-            return place_of(row)
+            alone = not open_rows(session)
+        if alone:
+            self._pardon_all(now)
+        return place_of(row)
 
     def _history(self, now: datetime) -> History:
         known = self._learnt
@@ -268,6 +271,12 @@ class QueueStore:
     @property
     def _notice(self) -> timedelta:
         return timedelta(minutes=self.settings.recall_minutes)
+
+    def _pardon_all(self, now: datetime) -> None:
+        """Nobody waits any more: take back every call, as a dispatch would."""
+        for lease in self.ledger.active():
+            if lease.stop_why is Ended.RECALLED and lease.until > now:
+                self.ledger.let_run(lease.id, Ended.RECALLED)
 
     def _call_back(self, decision: Decision) -> None:
         for recall in decision.recalls:

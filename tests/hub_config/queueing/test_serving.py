@@ -157,14 +157,16 @@ def test_nothing_is_called_back_for_a_request_that_loans_alone_cannot_serve(site
     assert site.lease("bob").stop_at is None
 
 
-def test_a_call_that_nobody_needs_any_more_is_taken_back(site: Site) -> None:
+@pytest.mark.parametrize("others", [True, False])
+def test_a_call_that_nobody_needs_any_more_is_taken_back(site: Site, others: bool) -> None:
     lending(site)
     site.run("bob", groups=("bb",))
     site.run("ben", groups=("bb",))
     site.enter("ann")
     site.dispatch()
+    if others:
+        site.enter("eve", groups=("bb",))
     site.queue.leave(site.place("ann").id, "ann", site.now)
-    site.enter("eve", groups=("bb",))
     site.dispatch()
     assert [lease.stop_why for lease in site.ledger.active()] == [None, None]
 
