@@ -9,9 +9,14 @@
     return;
   }
 
+  const TO_PRESS = ["a", "button", "input", "select", "summary"];
+
   // Whoever is about to press something there must not have it move away.
   function inUse(part) {
-    return part.contains(document.activeElement) || part.matches(":hover");
+    const pointed = TO_PRESS.map(function (tag) {
+      return tag + ":hover";
+    });
+    return part.contains(document.activeElement) || part.querySelector(pointed.join()) !== null;
   }
 
   function put(page) {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from urllib.parse import urlencode
 
 from fastapi import APIRouter
@@ -27,6 +28,7 @@ SINCE_TEXT = {
 }
 # More rows make a page that nobody reads: the CSV has them all.
 MOST_ROWS = 500
+_DAYS = timedelta(days=30)
 
 
 @router.get("")
@@ -40,15 +42,16 @@ async def usage(visit: Here, since: str = "30d", user: str = "", group: str = ""
 @router.get("/mine")
 async def my_usage(visit: Here) -> HTMLResponse:
     """Hours of this week, what binds, the home, and the sessions of 30 days."""
-    own, titles = await asyncio.gather(
+    own, records, titles = await asyncio.gather(
         asyncio.to_thread(mine, visit.services, visit.person, clock.now()),
+        asyncio.to_thread(_own, visit),
         asyncio.to_thread(module_titles, visit.services, visit.language),
     )
     return page(
         visit,
         "my_usage.html",
         mine=own,
-        records=list(reversed(own.records)),
+        records=list(reversed(records)),
         titles=titles,
         fields=FIELDS,
         ended=ENDED_TEXT,
@@ -82,6 +85,11 @@ async def _records(visit: Visit, values: dict[str, str]) -> HTMLResponse:
         values=values,
         error=error,
     )
+
+
+def _own(visit: Visit) -> list[Record]:
+    now = clock.now()
+    return visit.services.usage.records(now - _DAYS, now, usernames=[visit.person.name])
 
 
 def _found(visit: Visit, values: dict[str, str]) -> list[Record]:

@@ -5,6 +5,7 @@ Pictures of every page, in both languages, wide and on a phone, land in `test-ou
 
 from __future__ import annotations
 
+import re
 import socket
 import sys
 import threading
@@ -30,13 +31,23 @@ PAGES = {
         "gpus",
         "invites",
         "people",
+        "servers",
+        "queue",
+        "quotas",
+        "quotas?kind=group&name=radiology-2026",
+        "usage",
+        "usage?user=nobody",
+        "audit",
+        "audit?q=nobody",
         "servers/sam/stop",
+        "servers/sam/extend",
         "people/maria/reset",
         "people/ines/groups",
     ),
-    "ines": ("", "invites"),
-    "sam": ("",),
-    "priya": ("",),
+    "ines": ("", "servers", "queue", "quotas", "usage", "invites"),
+    "sam": ("", "queue", "usage", "servers/sam/extend"),
+    "yusuf": ("", "queue"),
+    "priya": ("", "queue", "usage"),
 }
 
 
@@ -103,8 +114,9 @@ def test_pages_fit_and_run_without_errors(
             [{"name": "radlab-language", "value": language, "url": portal.address}]
         )
         for path in paths:
-            page.goto(f"{portal.address}/services/radlab/{path}")
-            label = f"{name}-{path.replace('/', '-') or 'overview'}-{language}-{width}"
+            answer = page.goto(f"{portal.address}/services/radlab/{path}")
+            assert answer.status == 200, path
+            label = f"{name}-{re.sub('[^a-z0-9]+', '-', path) or 'overview'}-{language}-{width}"
             page.screenshot(path=PICTURES / f"portal-{label}.png", full_page=True)
             wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
             assert not page.evaluate(wide), f"{label} is wider than its window"
@@ -166,6 +178,7 @@ def test_what_runs_is_up_to_date_without_a_reload(portal: Running, chromium: Any
     row.wait_for(timeout=25_000)
     assert "UTC" not in row.inner_text()
     row.get_by_role("link", name="Stop").click()
+    page.fill("#reason", "the lesson is over")
     page.click("button:has-text('Stop the server')")
     assert "The server of priya is stopped" in page.inner_text("[role=status]")
     page.context.close()
