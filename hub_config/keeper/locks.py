@@ -49,8 +49,8 @@ class LeaseLocks:
             yield Held(door)
 
     @contextmanager
-    def stop(self, lease_id: str) -> Iterator[None]:
-        """Handle the lease as soon as the start that does has noticed."""
+    def stop(self, lease_id: str) -> Iterator[Held]:
+        """Handle the lease as soon as a start that does has noticed, and ended."""
         with self._at(lease_id) as door:
             with self._guard:
                 door.stops += 1
@@ -60,7 +60,7 @@ class LeaseLocks:
                 with self._guard:
                     door.stops -= 1
             try:
-                yield
+                yield Held(door)
             finally:
                 door.lock.release()
 

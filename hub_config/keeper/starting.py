@@ -95,8 +95,10 @@ class Starter:
     def start(self, lease_id: str, order: StartOrder) -> Running:
         """The container of that lease, running and answering; `KeeperClient.start` says more."""
         began = time.monotonic()
+        # Whoever wants it made anew is not served by a start that is under way: that one ends.
+        lock = self.locks.stop if order.fresh else self.locks.start
         try:
-            with self.locks.start(lease_id) as held:
+            with lock(lease_id) as held:
                 running = self._start(self._active(lease_id), order, held)
         finally:
             self.freed()

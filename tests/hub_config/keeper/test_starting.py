@@ -135,6 +135,18 @@ def test_a_stop_ends_a_start_under_way_and_releases_its_lease(lab: Site) -> None
     assert not starter.see(lease.id).standing
 
 
+def test_a_start_anew_ends_the_one_that_is_under_way(lab: Site) -> None:
+    lease, starter = lab.grant("mei"), lab.starter()
+    with ThreadPoolExecutor(1) as pool:
+        starting = pool.submit(starter.start, lease.id, order(*DEAF))  # never listens
+        wait_for(lambda: starter.see(lease.id).running)
+        running = starter.start(lease.id, order(fresh=True))
+        with pytest.raises(StartStopped):
+            starting.result()
+    assert starter.see(lease.id).address == running.address
+    assert lab.ledger.get(lease.id).active
+
+
 def test_stopping_twice_is_harmless_and_keeps_the_first_reason(lab: Site) -> None:
     lease, starter = lab.grant("mei"), lab.starter()
     starter.start(lease.id, order())
