@@ -34,11 +34,11 @@ def tiny(docker_client: docker.DockerClient) -> Iterator[str]:
 def radlab(tmp_path: Path, tiny: str, docker_client: docker.DockerClient) -> Iterator[Settings]:
     """A RadLab of this test's own on the real engine; what it leaves there is taken away."""
     settings = make_state(
-        tmp_path / "state",
+        tmp_path / "s",
         tiny,
         instance=f"s{uuid.uuid4().hex[:6]}",
-        closed_subnet="172.30.244.0/24",
-        open_subnet="172.30.245.0/24",
+        closed_subnet="172.30.232.0/24",
+        open_subnet="172.30.233.0/24",
     )
     ensure_networks(docker_client, settings)
     yield settings

@@ -8,8 +8,11 @@ from __future__ import annotations
 import asyncio
 import json
 
+import docker
+from engine_keeper import EngineKeeper
 from hub_under_test import SmallHub
 
+from hub_config.gpus.model import container_name
 from hub_config.settings import load_settings
 
 OPTIONS = {"module": "05_classification", "gpu": True}
@@ -17,13 +20,15 @@ OPTIONS = {"module": "05_classification", "gpu": True}
 
 async def main() -> None:
     settings = load_settings()
-    hub = SmallHub(settings)
+    keeper, hub = EngineKeeper(settings), SmallHub(settings)
+    engine = docker.APIClient(settings.engine, version="auto")
     spawners = [hub.spawner(name, ("radiology",), **OPTIONS) for name in ("mei", "bo")]
     spawners.append(hub.spawner("ana", ("radiology",), image="tiny"))
     await asyncio.gather(*(spawner.start() for spawner in spawners))
     told = []
     for spawner in spawners:
-        facts = spawner.client.inspect_container(spawner.object_name)
+        name = container_name(settings.instance, spawner.lease_id)
+        facts = engine.inspect_container(name)
         told.append(
             {
                 "lease": spawner.lease_id,
@@ -33,6 +38,7 @@ async def main() -> None:
         )
     print(json.dumps(told))
     await asyncio.gather(*(spawner.stop(now=True) for spawner in spawners))
+    keeper.close()
 
 
 if __name__ == "__main__":
