@@ -26,6 +26,7 @@ from hub_config.network.walls import tear_down_walls
 from hub_config.queueing.model import Place, State
 
 pytestmark = pytest.mark.engine
+HTTPD = ("/bin/busybox", "httpd", "-f", "-p", "8888", "-h", "/home/student")
 
 # Each question that a start asks of the engine; the keeper dies before or after it is answered.
 POINTS = [
@@ -129,6 +130,25 @@ def die(
     else:
         faulty.on(verb, path, through, times=1, answered=now)
     return died
+
+
+async def test_a_container_that_starts_while_the_keeper_is_killed_is_waited_for_and_kept(
+    lab: Site, keeper: KeeperProcess, docker_client: docker.DockerClient
+) -> None:
+    client = KeeperClient(lab.settings)
+    lease_id = await leased(lab, enter(lab, "mei"))
+    go = "/home/student/go"
+    late = f"until [ -e {go} ]; do /bin/busybox sleep 1; done; exec {' '.join(HTTPD)}"
+    starting = asyncio.create_task(client.start(lease_id, order("/bin/sh", "-c", late)))
+    await asyncio.to_thread(wait_for, lambda: lab.ledger.get(lease_id).started_at)
+    before = lab.ledger.get(lease_id)
+    keeper.kill()
+    keeper.begin()
+    (lab.home("mei") / "go").touch()
+    assert (await starting).container_id == before.container_id
+    after = lab.ledger.get(lease_id)
+    assert after.started_at == before.started_at and after.ready_at
+    await client.aclose()
 
 
 async def test_a_keeper_killed_in_a_stop_has_the_lease_released_by_the_next(
