@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import click
 
 from hub_config.cli._site import open_site, operator, print_json
 from hub_config.groups.rules import Group
 from hub_config.groups.store import GroupStore
+from hub_config.usage.model import Kind
+from hub_config.usage.rules import NoQuota
+from hub_config.usage.store import QuotaStore
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _LOANS = {
@@ -87,5 +92,8 @@ def lending(name: str, lends: bool | None, borrows: bool | None, as_json: bool) 
 @_JSON
 def remove(name: str, as_json: bool) -> None:
     """Remove the group NAME, which nothing may name yet (for a name with a typo)."""
-    _store().remove(name, operator())
+    site = open_site()
+    GroupStore(site.engine).remove(name, operator())
+    with suppress(NoQuota):  # else a later group of that name would find it
+        QuotaStore(site.engine).remove(Kind.GROUP, name, operator(), reason="the group is removed")
     print_json({"removed": name}) if as_json else click.echo(f"Group {name} is removed.")

@@ -128,6 +128,15 @@ def test_a_quota_of_an_unknown_group_names_the_nearest(radlab: Radlab) -> None:
     assert "Did you mean 'radiology'?" in printed
 
 
+def test_a_group_that_is_removed_leaves_no_quota(radlab: Radlab, site: Ledger) -> None:
+    radlab("group", "create", "typo")
+    radlab("quota", "set", "--group", "typo", "--gpus", "1")
+    radlab("quota", "set", "--group", "radiology", "--gpus", "2")
+    assert radlab("group", "remove", "typo")[0] == 0
+    assert radlab("group", "remove", "radiology")[0] == 1
+    assert [quota.name for quota in QuotaStore(site.engine).all()] == ["radiology"]
+
+
 def test_usage_says_who_used_what_and_why_it_ended(radlab: Radlab) -> None:
     status, printed = radlab("usage", "--since", "1d")
     head, line, total = printed.splitlines()
