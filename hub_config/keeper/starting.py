@@ -1,7 +1,7 @@
 """Starts, looks and stops: one lease's container from nothing to an answering JupyterLab, and back.
 
-    lease -> home -> create -> what it is made of is recorded -> start -> "started" -> it answers
-    -> "ready", and its place has arrived
+    lease -> home -> create -> start -> "started", and what it is made of -> it answers -> "ready",
+    and its place has arrived
 
 Each may be asked again after any end of this process: a container that stands is kept and waited
 for, one that does not run is made anew. What a start has made is removed where it fails; the
@@ -127,32 +127,26 @@ class Starter:
         held.check()
         container = container_for(self.settings, lease, image, order, home, internet)
         containers.create(self.clients.acts, container)
-        self._record(lease, name)
         held.check()
         # `./radlab down` releases leases, too: nothing may start under one that is over.
         self._active(lease.id)
         containers.start(self.clients.acts, name)
-        return self._found(name)
+        found = containers.find(self.clients.looks, name)
+        if found is None:  # somebody has removed it by hand
+            containers.require_running(found)
+        assert found is not None
+        return found
 
     def _groups(self, lease: Lease) -> tuple[str, ...]:
         """The class groups of its user, as they were when the place was taken."""
         place = self.places.of(lease.username, lease.server_name)
         return place.request.groups if place is not None else ()
 
-    def _record(self, lease: Lease, name: str) -> None:
-        versions = visible_versions(visible_folder(self.settings, lease.group))
-        self.ledger.record_start(lease.id, self._found(name).image_id, versions)
-
-    def _found(self, name: str) -> Found:
-        found = containers.find(self.clients.looks, name)
-        if found is None:
-            containers.require_running(found)
-        assert found is not None
-        return found
-
     def _arrive(self, lease: Lease, found: Found, held: Held) -> Running:
         """Note that it runs, wait until it answers, and note that."""
+        versions = visible_versions(visible_folder(self.settings, lease.group))
         self.ledger.started(lease.id, found.id, clock.now())
+        self.ledger.record_start(lease.id, found.image_id, versions)
         address = self._listening(self._name(lease), found, held)
         now = clock.now()
         self.ledger.ready(lease.id, now)
