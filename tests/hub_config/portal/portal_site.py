@@ -106,11 +106,9 @@ def busy_lab(services: Services, fake: FakeHub) -> None:
     past(services, fake)
     start(services, fake, "chloe", "radiology-2026", 1, "05_classification", 70)
     leases = {lease.username: lease for lease in services.ledger.active()}
+    measure(services, leases["sam"].id, cpu=1.62)
     services.usage.sample(
         [
-            Sample(
-                lease_id=leases["sam"].id, cpu=1.62, memory_mb=5300, gpu=0.83, gpu_memory_mb=17800
-            ),
             Sample(
                 lease_id=leases["chloe"].id,
                 cpu=0.04,
@@ -141,6 +139,12 @@ def busy_lab(services: Services, fake: FakeHub) -> None:
         "ines", "extend", "her training needs the hour", username="chloe", detail="30 min"
     )
     services.audit.note("ana", "stop", "left over from the exam", username="priya")
+
+
+def measure(services: Services, lease_id: str, cpu: float) -> None:
+    """A look at a container that trains."""
+    sample = Sample(lease_id=lease_id, cpu=cpu, memory_mb=5300, gpu=0.83, gpu_memory_mb=17800)
+    services.usage.sample([sample], clock.now())
 
 
 def past(services: Services, fake: FakeHub) -> None:

@@ -120,6 +120,7 @@ def test_pages_fit_and_run_without_errors(
             page.screenshot(path=PICTURES / f"portal-{label}.png", full_page=True)
             wide = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
             assert not page.evaluate(wide), f"{label} is wider than its window"
+            assert "<span" not in page.inner_text("main"), label
             times = page.locator("main time").all_inner_texts()
             assert not any("UTC" in text for text in times), f"{label}: times of another zone"
         assert problems == []
@@ -181,6 +182,18 @@ def test_what_runs_is_up_to_date_without_a_reload(portal: Running, chromium: Any
     page.fill("#reason", "the lesson is over")
     page.click("button:has-text('Stop the server')")
     assert "The server of priya is stopped" in page.inner_text("[role=status]")
+    page.context.close()
+
+
+def test_loads_go_on_while_somebody_looks_at_a_card(portal: Running, chromium: Any) -> None:
+    page = sign_in(chromium, portal, "ines")
+    page.goto(f"{portal.address}/services/radlab/servers")
+    card = page.locator("#server-sam")
+    card.locator("h2").hover()  # over the card, and over nothing that could be pressed
+    assert "1.6 of 2 cores" in card.inner_text()
+    lease = next(x for x in portal.services.ledger.active() if x.username == "sam")
+    portal_site.measure(portal.services, lease.id, cpu=0.7)
+    card.get_by_text("0.7 of 2 cores").last.wait_for(timeout=25_000)
     page.context.close()
 
 

@@ -50,6 +50,8 @@ async def test_staff_see_who_waits_and_why_in_order(
     order = [page.index(f"<strong>{name}</strong>") for name in ("sam", "ines", "tea", "uma")]
     assert order == sorted(order)
     assert page.count("all GPUs that would serve are in use") == 2
+    assert re.search(r"starts in about <span[^>]*>\s*\d", page)
+    assert "&lt;span" not in page
     assert page.count(">Move up<") == 1  # who is first cannot
     assert "Running" in page and "Queueing" in page
 
