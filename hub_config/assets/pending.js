@@ -110,6 +110,9 @@
       showAlternatives([]);
       return;
     }
+    if (place.title) {
+      write(by("place-title"), place.title);
+    }
     write(by("place-position"), String(place.position));
     write(by("place-waiting"), String(place.waiting));
     write(by("place-minutes"), minutesUntil(place.expected_at));

@@ -24,6 +24,6 @@ class Told:
 
 STEPS = {
     Step.ASKED: Told("Looking for a free place…", 5),
-    Step.WAITING: Told("You are in line. Your place is kept.", 15),
+    Step.WAITING: Told("Waiting for your turn…", 15),
     Step.STARTING: Told("Starting your container and JupyterLab…", 55),
 }

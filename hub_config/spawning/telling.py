@@ -23,14 +23,16 @@ OrderOf = Callable[[Mapping[str, Any]], Order | None]
 
 
 def told(standing: Standing, language: str, gettext: Gettext, order_of: OrderOf) -> dict[str, Any]:
-    """How a place stands: state, position, expected moment, the reason, and what could start now.
+    """How a place stands: what it is for, its position, when, why, and what could start now.
 
     `order_of` says what user options ask for; what it does not know is not offered.
     """
     place, outlook = standing.place, standing.outlook
+    wanted = order_of(place.options)
     said = parts(gettext(reason_template(outlook)), outlook.reason_values)
     return {
         **told_of(place),
+        "title": title(wanted, language, gettext) if wanted is not None else "",
         "position": outlook.position,
         "waiting": outlook.waiting,
         "expected_at": clock.to_iso(outlook.expected_at) if outlook.expected_at else None,

@@ -115,6 +115,7 @@ def shoot(page: Any, name: str) -> None:
 def test_the_page_says_place_minutes_and_reason_on_the_readers_own_clock(line, bo, expect):
     expect(bo.locator("#place-position")).to_have_text("1", timeout=SLOW)
     expect(bo.locator("#start-title")).to_have_text("You are in line")
+    expect(bo.locator("#place-title")).to_contain_text("Classification: chest film · 1 GPU")
     assert "min" in bo.locator("#place-minutes").text_content()
     assert "GPU of group radiology is in use" in bo.locator("#place-reason").text_content()
     moment = bo.locator("#place-reason time")
@@ -155,7 +156,7 @@ def test_a_page_that_is_open_while_the_hub_is_killed_finds_its_place_again(line,
     for name in ("bo", "cy"):
         place = line.keeper.queue.of(name, "")
         line.hub.post_again(name, place.options)  # as the portal's reviver does
-    expect(bo.locator("#progress-message")).to_contain_text("You are in line", timeout=SLOW)
+    expect(bo.locator("#progress-message")).to_contain_text("Waiting for your turn", timeout=SLOW)
     expect(bo.locator("#place-position")).to_have_text("1")
     assert line.keeper.queue.of("bo", "") == before
 

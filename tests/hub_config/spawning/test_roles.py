@@ -37,9 +37,10 @@ def test_roles_are_bound_to_the_hubs_groups():
     assert bound["radlab-instructor"] == ["instructors"]
 
 
-def test_the_portal_may_look_stop_and_group_and_neither_start_nor_enter():
+def test_the_portal_may_look_start_stop_and_group_and_enter_nothing():
     assert set(scopes_of("radlab-portal")) == {
-        "list:users", "read:users", "read:servers", "read:hub", "delete:servers", "admin:groups",
+        "list:users", "read:users", "read:servers", "read:hub", "start:servers", "delete:servers",
+        "admin:groups",
     }  # fmt: skip
 
 
