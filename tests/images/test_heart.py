@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -121,6 +122,25 @@ async def test_a_hub_that_is_away_leaves_what_is_known(tmp_path: Path, hub: Fake
     assert body.heart.facts() == known
     with pytest.raises(Unanswered):
         await body.heart.extend()
+
+
+async def test_an_older_answer_that_comes_later_is_not_kept(tmp_path: Path, hub: FakeHub) -> None:
+    hub.facts["extend"] = {"minutes": 30, "refused": None}
+    body = Body(tmp_path, hub.environment)
+    before = hub.facts["ends_at"]
+    answered = asyncio.Event()
+
+    async def slow_beat(told: object) -> dict[str, Any]:
+        await answered.wait()
+        return {"ends_at": before}
+
+    body.heart._hub.beat = slow_beat  # type: ignore[method-assign]
+    beating = asyncio.ensure_future(body.heart.speak())
+    await asyncio.sleep(0)
+    await body.heart.extend()
+    answered.set()
+    await beating
+    assert body.heart.facts()["ends_at"] == hub.facts["ends_at"] != before
 
 
 async def test_a_hub_that_does_not_know_the_session_leaves_the_environments_end(

@@ -149,7 +149,7 @@ def test_a_click_on_the_notice_extends_the_session(
     page.click(f"text={offer}", timeout=PATIENCE)
     later = local(page, ends + timedelta(minutes=30))
     toast(page, done.format(time=later))
-    page.wait_for_selector(f"text={offer}", state="detached", timeout=20_000)
+    page.wait_for_selector(f"text={offer}", state="detached", timeout=PATIENCE)
     assert lab.wait()["ends_at"] == clock.to_iso(ends + timedelta(minutes=30))
 
 

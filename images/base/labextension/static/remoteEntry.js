@@ -115,11 +115,17 @@
       this.shown = new Set();
       this.timers = [];
       this.end = { key: null, id: null };
+      this.asked = 0;
     }
 
     async refresh() {
+      const asked = this.asked;
       try {
-        this.apply(await this.server.ask('', 'GET'));
+        const session = await this.server.ask('', 'GET');
+        // What was asked for meanwhile is newer.
+        if (asked === this.asked) {
+          this.apply(session);
+        }
       } catch (error) {
         // The server is busy or ending; timers that are set already still fire.
         console.warn('RadLab session:', error);
@@ -252,6 +258,7 @@
     }
 
     async ask(path, tell) {
+      this.asked += 1;
       try {
         const session = await this.server.ask(path, 'POST');
         tell(session);

@@ -12,7 +12,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,7 @@ class Heart:
         self._paths: dict[str, str] = {}
         self._pids: dict[str, int] = {}
         self.answer: dict[str, Any] = {}
+        self._asked = 0
         # A class starts at once: its servers need not speak at once for ever.
         self._next = monotonic() + random.uniform(0, BEAT_SECONDS)
 
@@ -77,13 +78,21 @@ class Heart:
             return
         told = {**beat(self._kernels(), self._terminals()), "keep": keep}
         try:
-            self.answer = await self._hub.beat(told)
+            await self._hear(self._hub.beat(told))
         except Unanswered as error:
             log.info("the Hub does not answer: %s", error)
 
     async def extend(self) -> None:
         """Ask the Hub for more time; `hub.Refused` and `hub.Unanswered`."""
-        self.answer = await self._hub.extend()
+        await self._hear(self._hub.extend())
+
+    async def _hear(self, answering: Awaitable[dict[str, Any]]) -> None:
+        """Keep the answer, unless something was asked since: an older one may come later."""
+        self._asked += 1
+        mine = self._asked
+        answer = await answering
+        if mine == self._asked:
+            self.answer = answer
 
     def facts(self) -> dict[str, Any]:
         """What the Hub said last, and what was killed for memory, once that is known."""

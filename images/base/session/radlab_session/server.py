@@ -24,6 +24,8 @@ class _Handler(APIHandler):
     """Answers whoever is signed in to this server, and nobody else."""
 
     auth_resource = "radlab"
+    # A page that is open asks on its own: that is no activity.
+    _track_activity = False
 
     def initialize(self, heart: Heart) -> None:
         """Keep the server's heart at hand."""
