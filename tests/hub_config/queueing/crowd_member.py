@@ -21,6 +21,7 @@ from pathlib import Path
 from hub_config import clock
 from hub_config.db import open_database
 from hub_config.gpus.model import Ended, LeaseRequest
+from hub_config.gpus.rules import LeaseOver
 from hub_config.offers.host import Host
 from hub_config.queueing.store import QueueStore
 from hub_config.settings import Settings
@@ -52,7 +53,11 @@ def student(queue: QueueStore, folder: Path, name: str) -> None:
             place = queue.get(place.id)
         if place.lease_id is None:
             continue
-        lease = queue.ledger.get(place.lease_id)
+        try:
+            lease = queue.ledger.started(place.lease_id, name, clock.now())
+        except LeaseOver:  # of the process that was killed before: a keeper takes it back
+            time.sleep(PAUSE)
+            continue
         witness = folder / lease.device_uuids[0]
         os.close(os.open(witness, os.O_CREAT | os.O_EXCL))
         queue.ledger.ready(lease.id, clock.now())
