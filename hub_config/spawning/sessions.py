@@ -85,7 +85,7 @@ class Sessions:
     def facts(self, lease_id: str, groups: Iterable[str]) -> dict[str, Any]:
         """What JupyterLab shows of the session; NoSession where its lease is over."""
         lease, now = self._lease(lease_id), clock.now()
-        near = lease.until - now <= timedelta(minutes=self._settings.warn_minutes) + _EARLIER
+        near = lease.until - now <= self._near
         return session_facts(
             lease,
             self._usage.of([lease.id]).get(lease.id),
@@ -108,15 +108,22 @@ class Sessions:
 
     def extend(self, lease_id: str, groups: Iterable[str]) -> None:
         """Give the session the minutes that quota and queue leave; NotExtended says why not."""
-        lease, now = self._lease(lease_id), clock.now()
         self.beat(lease_id, Beat(keep=True, kernels=self._kernels(lease_id)))
-        offered = self._queue.may_extend(self._lease(lease_id), now)
+        lease, now = self._lease(lease_id), clock.now()
+        if lease.until - now > self._near:
+            raise too_soon(self._near)
+        offered = self._queue.may_extend(lease, now)
         if offered.refused is not None:
             raise not_extended(offered.refused)
         wanted = lease.minutes + lease.extended_minutes + offered.minutes
         bounds = self._quotas.of(lease.username, list(groups))
         most = minutes_allowed(wanted, bounds, lease.group)
         self._ledger.extend(lease_id, offered.minutes, now, most_minutes=most)
+
+    @property
+    def _near(self) -> timedelta:
+        """So long before its end a session is offered more; sooner nobody piles minutes up."""
+        return timedelta(minutes=self._settings.warn_minutes) + _EARLIER
 
     def _kernels(self, lease_id: str) -> int:
         usage = self._usage.of([lease_id]).get(lease_id)
@@ -159,6 +166,16 @@ def no_session() -> NoSession:
 def not_extended(why: NoExtension) -> NotExtended:
     """The refusal to extend, with its reason."""
     return NotExtended(NO_EXTENSION_TEXT[why], given=why.value, do="Save your work before its end.")
+
+
+def too_soon(near: timedelta) -> NotExtended:
+    """The refusal to extend a session that has time left, as a second click asks for it."""
+    return NotExtended(
+        "This session has time left; it can be extended in its last {minutes} minutes.",
+        given="too_soon",
+        do="Wait for the notice.",
+        minutes=near // timedelta(minutes=1),
+    )
 
 
 def _extend(extension: Extension | None) -> dict[str, Any] | None:

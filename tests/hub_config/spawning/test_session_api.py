@@ -23,7 +23,10 @@ from hub_config.db import migrate, open_database, writing
 from hub_config.gpus.ledger import Ledger
 from hub_config.gpus.model import Ended
 from hub_config.gpus.tables import LeaseTable
+from hub_config.language import translator
+from hub_config.queueing.model import NoExtension
 from hub_config.settings import Settings
+from hub_config.spawning import sessions
 from hub_config.usage.model import HomeUse, Kind, Limits, Sample
 from hub_config.usage.store import QuotaStore, UsageStore
 
@@ -245,6 +248,9 @@ def test_near_its_end_a_session_is_offered_more_and_takes_it(site: Site) -> None
     before = site.ledger.get(joe.lease)
     after = site.ask(joe.token, "/extend").json()
     lease = site.ledger.get(joe.lease)
+    again = site.ask(joe.token, "/extend")  # a second click, of another tab
+    assert (again.status_code, again.json()["error"]["given"]) == (409, "too_soon")
+    assert site.ledger.get(joe.lease).ends_at == lease.ends_at
     assert lease.ends_at - before.ends_at == timedelta(minutes=told["extend"]["minutes"])
     assert after["ends_at"] == clock.to_iso(lease.ends_at)
 
@@ -270,6 +276,15 @@ def test_a_session_that_is_over_is_not_found(site: Site) -> None:
     for path, body in (("", None), ("", {"keep": True}), ("/extend", {})):
         answer = site.ask(tom.token, path, body)
         assert (answer.status_code, answer.json()["error"]["code"]) == (404, "no_session")
+
+
+def test_every_text_is_said_in_chinese() -> None:
+    chinese = translator("zh_CN")
+    refusals = [sessions.no_session(), sessions.too_soon(timedelta(minutes=12))]
+    refusals += [sessions.not_extended(why) for why in NoExtension]
+    for refusal in refusals:
+        said = refusal.localised(chinese)
+        assert said.count("。") >= 2 and said != str(refusal), refusal
 
 
 def with_end(site: Site, running: Running, began: datetime) -> None:
