@@ -7,6 +7,7 @@ as it stands here, and `settings`.
 
 from hub_config.invites import TEMPLATES as INVITES_TEMPLATES
 from hub_config.invites.authenticator import RadlabAuthenticator
+from hub_config.language import LANGUAGES, translator
 from hub_config.settings import load_settings
 from hub_config.spawning import pages, place_api, roles, session_api
 from hub_config.spawning.hub_database import connection_arguments
@@ -60,7 +61,9 @@ c.Spawner.http_timeout = 120
 c.Spawner.poll_interval = 20
 c.JupyterHub.extra_handlers = [*place_api.HANDLERS, *session_api.HANDLERS]
 
-# What they see.
+# What they see. Translations are read before anybody asks: that takes longer than an event may.
+for language in LANGUAGES:
+    translator(language)
 c.JupyterHub.template_paths = [str(pages.TEMPLATES), str(INVITES_TEMPLATES)]
 c.JupyterHub.template_vars = pages.template_vars(settings)
 c.JupyterHub.default_url = pages.landing

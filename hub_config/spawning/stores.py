@@ -43,6 +43,7 @@ class Stores:
         self.ledger = Ledger(engine)
         self.devices = DeviceStore(engine)
         self.groups = GroupStore(engine)
+        self._images: tuple[tuple[int, int], Images] | None = None
 
     @cached_property
     def queue(self) -> QueueStore:
@@ -56,10 +57,16 @@ class Stores:
 
     def images(self) -> Images:
         """The images on offer now; none where no catalog was written yet."""
+        path = self.settings.path("offers", "images.yaml")
         try:
-            return load_images(self.settings.path("offers", "images.yaml"))
-        except ImageNotBuilt:
+            # A catalog is written anew in one step: another file, another time.
+            facts = path.stat()
+            version = (facts.st_mtime_ns, facts.st_ino)
+            if self._images is None or self._images[0] != version:
+                self._images = (version, load_images(path))
+        except (FileNotFoundError, ImageNotBuilt):
             return Images([])
+        return self._images[1]
 
     def modules(self) -> Modules:
         """The modules on offer now."""

@@ -10,6 +10,7 @@ from traitlets.config import Config, PyFileConfigLoader
 
 import hub_config
 from hub_config.errors import RadLabError
+from hub_config.language import catalog
 from hub_config.settings import Settings
 
 FOLDER = Path(hub_config.__file__).parent
@@ -93,6 +94,12 @@ def test_commits_of_the_hubs_own_sqlite_do_not_wait_for_the_disk(state):
 def test_a_site_with_postgresql_is_left_as_it_is(state):
     state.save({"hub_database_url": "postgresql://radlab@db/hub"})
     assert load().JupyterHub.db_kwargs == {}
+
+
+def test_translations_are_read_before_anybody_asks_for_a_page(state):
+    catalog.cache_clear()
+    load()
+    assert catalog.cache_info().currsize == 1
 
 
 def test_waiting_is_no_failure_however_long_it_takes(state):
