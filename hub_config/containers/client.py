@@ -11,6 +11,10 @@ import os
 import time
 from typing import Any
 
+# httpx imports these two with its first request, which would hold up a Hub's event loop for a
+# sixth of a second, at the moment when the first of a class clicks.
+import anyio._backends._asyncio  # noqa: F401
+import httpcore  # noqa: F401
 import httpx
 
 from hub_config.containers.door import SOCKET, reachable_path
