@@ -25,10 +25,12 @@ from hub_config.portal.members import find_person
 from hub_config.portal.rules import MOST_MINUTES, reason_for, require_may_stop
 from hub_config.portal.servers import Server, groups_of, servers_of
 from hub_config.portal.services import Services
-from hub_config.queueing.model import NoExtension
+from hub_config.queueing.model import NoExtension, Place
 from hub_config.queueing.texts import NO_EXTENSION_TEXT
 from hub_config.usage.rules import minutes_allowed
 
+_LOOKS = 40
+_LOOK_AGAIN_SECONDS = 0.25
 _REASON = "Why; needed where the server is not your own, and kept with your name."
 
 router = APIRouter(prefix="/api", tags=["servers"])
@@ -44,6 +46,12 @@ class HasServer(Conflict):
     """Somebody for whom a server was to be started has one."""
 
     code = "has_server"
+
+
+class NotStarted(Conflict):
+    """A start that was asked for took no place in line."""
+
+    code = "not_started"
 
 
 class MayNotExtend(Conflict):
@@ -205,7 +213,7 @@ async def start_for(
     await find_person(services, username)  # the refusal names the nearest
     await asyncio.to_thread(_refuse_second, services, username)
     await services.hub.start(username, "", options)
-    place = await asyncio.to_thread(services.queue.of, username, "")
+    place = await _taken(services, username)
     wanted = ", ".join(f"{key} {value}" for key, value in sorted(options.items()))
     await asyncio.to_thread(
         services.audit.note,
@@ -220,9 +228,32 @@ async def start_for(
     return place.id if place else None
 
 
+async def _taken(services: Services, username: str) -> Place | None:
+    """The place that the spawner took; None where the server is there already.
+
+    The Hub answers before the spawner has decided: a refusal shows as a server that is gone again.
+    """
+    for _ in range(_LOOKS):
+        place = await asyncio.to_thread(services.queue.of, username, "")
+        if place is not None or await asyncio.to_thread(_holds, services, username):
+            return place
+        if not (await services.hub.user(username)).servers:
+            break
+        await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+    raise NotStarted(
+        "The server of {name} was asked for and did not start.",
+        given=username,
+        do="`./radlab logs hub` says why; the same start on the launch page tells its owner.",
+        name=username,
+    )
+
+
+def _holds(services: Services, username: str) -> bool:
+    return any(lease.username == username for lease in services.ledger.active())
+
+
 def _refuse_second(services: Services, username: str) -> None:
-    held = [lease for lease in services.ledger.active() if lease.username == username]
-    if held or services.queue.of(username, ""):
+    if _holds(services, username) or services.queue.of(username, ""):
         raise HasServer(
             "{name} has a server already, or waits for one.",
             given=username,

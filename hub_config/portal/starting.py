@@ -14,6 +14,7 @@ from typing import Any
 from hub_config.errors import BadInput
 from hub_config.offers.images import ImageNotBuilt, Images, load_images
 from hub_config.offers.modules import Modules, load_modules
+from hub_config.offers.sizes import load_sizes
 from hub_config.portal.services import Services
 
 
@@ -38,15 +39,27 @@ def offers(services: Services, language: str) -> list[Offer]:
     return [*_modules(modules, language), *_environments(_images(services), language)]
 
 
-def options_of(text: str) -> dict[str, Any]:
-    """The user options that a choice stands for; NothingToStart."""
+def sizes(services: Services, language: str) -> dict[str, str]:
+    """The title of every named size by its id."""
+    found = load_sizes(services.settings.path("offers", "sizes.yaml"))
+    return {size.id: size.title.in_language(language) for size in found.all}
+
+
+def options_of(text: str, size: str = "") -> dict[str, Any]:
+    """The user options that a choice stands for; NothingToStart.
+
+    A size says itself whether there are GPUs.
+    """
     try:
         options = json.loads(text)
     except ValueError:
         options = None
     if not isinstance(options, dict) or not options:
         raise NothingToStart("Nothing was chosen to start.", do="Choose it from the list.")
-    return options
+    if not size:
+        return options
+    kept = {key: value for key, value in options.items() if key not in ("gpu", "gpus")}
+    return {**kept, "size": size}
 
 
 def _images(services: Services) -> Images:

@@ -20,7 +20,7 @@ from hub_config.portal.pages.modules import module_titles
 from hub_config.portal.pages.render import N_, go, page
 from hub_config.portal.rules import may_see
 from hub_config.portal.services import Services
-from hub_config.portal.starting import offers, options_of
+from hub_config.portal.starting import offers, options_of, sizes
 from hub_config.queueing.api import find_place, give_up, put_first
 from hub_config.queueing.api import may_see as may_see_line
 from hub_config.queueing.lines import Line, lines
@@ -44,7 +44,7 @@ REASON_TEXT = {
     Reason.ENDING: N_("their last session is being ended"),
     Reason.PAUSED: N_("nothing starts at the moment"),
 }
-_EMPTY = {"username": "", "what": "", "reason": ""}
+_EMPTY = {"username": "", "what": "", "size": "", "reason": ""}
 
 
 @dataclass(frozen=True)
@@ -63,13 +63,15 @@ async def queue(visit: Here) -> HTMLResponse:
 
 
 @router.post("/start", dependencies=[Depends(staff)])
-async def start(visit: Here, username: Text = "", what: Text = "", reason: Text = "") -> Response:
+async def start(
+    visit: Here, username: Text = "", what: Text = "", size: Text = "", reason: Text = ""
+) -> Response:
     """Start a server for a student; it takes its place in line."""
     name = username.strip()
     try:
-        place = await start_for(visit.services, visit.person, name, options_of(what), reason)
+        place = await start_for(visit.services, visit.person, name, options_of(what, size), reason)
     except RadLabError as error:
-        values = {"username": name, "what": what, "reason": reason}
+        values = {"username": name, "what": what, "size": size, "reason": reason}
         return await _show(visit, error=error, values=values)
     message = (
         N_("The server of {name} waits in line.") if place else N_("The server of {name} starts.")
@@ -133,6 +135,7 @@ async def _show(
         staff=is_staff,
         offers=choices,
         people=people,
+        sizes=await asyncio.to_thread(sizes, services, visit.language),
         values=values or _EMPTY,
         error=error,
     )

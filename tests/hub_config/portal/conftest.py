@@ -80,8 +80,17 @@ def app(settings: Settings, engine: Engine, the_hub: object) -> FastAPI:
 
 
 @pytest.fixture
-def services(app: FastAPI) -> Services:
-    return app.state.services
+def services(app: FastAPI, the_hub: object) -> Services:
+    """The portal's stores; what the Hub starts takes its place in line, as our spawner does."""
+    services: Services = app.state.services
+
+    def take_a_place(name: str, options: dict[str, object]) -> bool:
+        request = LeaseRequest(username=name, cpus=1, memory_mb=1024, minutes=60, image="base")
+        services.queue.enter(name, "", (), request, options, "radlab", clock.now())
+        return True
+
+    the_hub.spawner = take_a_place  # type: ignore[attr-defined]
+    return services
 
 
 class Class_:

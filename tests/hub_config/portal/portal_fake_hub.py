@@ -11,6 +11,7 @@ import base64
 import hashlib
 import json
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -68,6 +69,8 @@ class FakeHub:
     seconds_to_answer: float = 0.0
     changes_until_down: int = 0  # of groups; 0: it stays up
     slow_to_stop: bool = False
+    # What a start does; False: it was refused after the Hub had answered.
+    spawner: Callable[[str, dict[str, Any]], bool] = lambda name, options: True
     refuses_starts: tuple[int, str] | None = None  # status and message, as a spawner says no
 
     def session_of(self, name: str, scopes: tuple[str, ...] = (ACCESS,), kind: str = "user") -> str:
@@ -189,6 +192,8 @@ class FakeHub:
             status, message = self.refuses_starts
             return httpx.Response(status, json={"status": status, "message": message})
         self.servers[name] = FakeServer("2026-03-02T08:00:00.000000Z", pending="spawn")
+        if not self.spawner(name, options):
+            del self.servers[name]
         return httpx.Response(202)
 
     def _model(self, name: str) -> dict[str, Any]:

@@ -44,6 +44,12 @@ def site(state: Path) -> tuple[FastAPI, Services, FakeHub]:
     hub = Hub(settings.hub_api_url, fake.portal_token, transport=transport)
     app = create_app(settings, engine=engine, hub=hub)
     add_sign_in(app, fake)
+
+    def spawner(name: str, options: dict[str, Any]) -> bool:
+        wait(app.state.services, name)
+        return True
+
+    fake.spawner = spawner
     return app, app.state.services, fake
 
 

@@ -175,11 +175,37 @@ async def test_a_server_is_started_for_a_student_through_the_hub(
     answer = await browser("ines").send(
         "/queue/start", username=" tea ", what='{"image": "base", "gpus": 0}', reason="no laptop"
     )
-    assert "The server of tea starts." in answer.text
+    assert "The server of tea waits in line." in answer.text
     assert the_hub.started == [("tea", {"image": "base", "gpus": 0})]
     (entry,) = services.audit.recent()
     assert (entry.by, entry.action, entry.username) == ("ines", "start", "tea")
     assert (entry.reason, entry.detail) == ("no laptop", "gpus 0, image base")
+    assert entry.place_id == services.queue.of("tea", "").id
+
+
+async def test_a_size_says_itself_whether_there_are_gpus(
+    browser: Callable[..., Any], class_: Any, the_hub: Any
+) -> None:
+    what = '{"module": "05_classification", "gpu": true, "language": "en"}'
+    await browser("ines").send(
+        "/queue/start", username="tea", what=what, size="small", reason="no laptop"
+    )
+    wanted = {"module": "05_classification", "language": "en", "size": "small"}
+    assert the_hub.started == [("tea", wanted)]
+
+
+async def test_a_start_that_the_spawner_refuses_later_is_no_success(
+    browser: Callable[..., Any], class_: Any, services: Services, the_hub: Any
+) -> None:
+    the_hub.spawner = lambda name, options: False
+    answer = await browser("ines").call(
+        "POST",
+        "/api/servers",
+        json={"username": "tea", "options": {"image": "bose"}, "reason": "no laptop"},
+    )
+    assert answer.status_code == 409
+    assert answer.json()["error"]["code"] == "not_started"
+    assert services.audit.recent() == []
 
 
 @pytest.mark.parametrize(
