@@ -48,6 +48,7 @@ _MB = 1024 * 1024
 _STOP_SECONDS = 10
 _AWAY_SECONDS = 1.0
 _AGAIN_SECONDS = 3.0
+_AGAIN_SECONDS_MOST = 30.0
 _TELL_SECONDS = 0.5
 # A look at one server waits no longer than that for a keeper that is being started again.
 _POLL_PATIENCE = 2.0
@@ -209,8 +210,12 @@ class LeaseSpawner(Spawner):  # type: ignore[misc]  # JupyterHub has no types
                 trouble = error
                 spent.add(place.lease_id)
                 self.log.warning("Lease %s was not started: %s", place.lease_id, error)
-                await asyncio.sleep(_AGAIN_SECONDS * len(spent))
-                await self._give_back(place.lease_id, "failed_start")
+                await asyncio.sleep(min(_AGAIN_SECONDS * len(spent), _AGAIN_SECONDS_MOST))
+                # An attempt counts where the engine answers and does not start it, and only there.
+                counts = isinstance(error, EngineTrouble)
+                await self._give_back(
+                    place.lease_id, "failed_start" if counts else "container_gone"
+                )
             except RadLabError as error:
                 await self.shared.write(partial(self.shared.line.fail, place.id, str(error)))
                 await self._give_back(place.lease_id, "failed_start")

@@ -19,6 +19,7 @@ from hub_config.containers.refusals import EngineTrouble, ImageMissing
 from hub_config.errors import RadLabError
 from hub_config.gpus.inventory import find_devices
 from hub_config.gpus.model import Ended
+from hub_config.network.walls import WallsDown
 from hub_config.queueing.model import State
 from hub_config.settings import Settings
 from hub_config.spawning import spawner as spawner_module
@@ -168,6 +169,16 @@ async def test_an_engine_that_keeps_failing_is_told_after_some_attempts(hub, kee
         await hub.spawner("mei", **ENVIRONMENT).start()
     assert len(keeper.orders) == 3
     assert keeper.queue.open() == [] and keeper.ledger.active() == []
+
+
+async def test_walls_that_are_down_cost_no_attempt_however_often(hub, keeper, monkeypatch):
+    monkeypatch.setattr(spawner_module, "_AGAIN_SECONDS", 0.02)
+    troubles: list[RadLabError] = [WallsDown("A chain is missing.") for _ in range(4)]
+    keeper.refusal = lambda: troubles.pop() if troubles else None
+    spawner = hub.spawner("mei", **ENVIRONMENT)
+    await spawner.start()
+    assert len(keeper.orders) == 5
+    assert [lease.id for lease in keeper.ledger.active()] == [spawner.lease_id]
 
 
 async def test_a_keeper_that_is_away_is_waited_for(hub, keeper, monkeypatch):
