@@ -108,7 +108,9 @@ def test_every_folder_has_a_readme_that_names_what_is_in_it(folder: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "slice_name", ["groups", "offers", "network", "gpus", "invites", "spawning", "keeper", "portal"]
+    "slice_name",
+    ["groups", "offers", "network", "gpus", "usage", "queueing", "containers", "invites"]
+    + ["spawning", "keeper", "portal"],
 )
 def test_every_slice_has_a_readme(slice_name: str) -> None:
     text = (ROOT / "hub_config" / slice_name / "README.md").read_text().lower()
