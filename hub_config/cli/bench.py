@@ -33,7 +33,11 @@ def benches(root: Path) -> dict[str, Path]:
 @click.argument("name")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def command(name: str, arguments: tuple[str, ...]) -> int:
-    """Measure a speed beside its peer: `start`. `--json` gives figures, `--help` all options."""
+    """Measure a speed beside its peer: `server`, `start`, `storm`.
+
+    `--json` gives figures, `--check` judges them by tests/performance/ranges.yaml where they are
+    kept there, `--help` all options.
+    """
     known = benches(checkout.root())
     if name not in known:
         raise UnknownBench(

@@ -32,7 +32,7 @@ _HUB_SECONDS = 30.0
 class NoSuchServer(NotFound):
     """That person runs no server and waits for none."""
 
-    code = "no_server"
+    code = "nobody_runs"
 
 
 class HubAway(Unready):
@@ -41,10 +41,10 @@ class HubAway(Unready):
     code = "hub_away"
 
 
-class StartRefused(Conflict):
+class NotStartedByHub(Conflict):
     """The Hub did not start the server."""
 
-    code = "start_refused"
+    code = "not_started_by_hub"
 
 
 @click.group("server", no_args_is_help=True)
@@ -138,7 +138,7 @@ def start(
     options = options or {"image": image, "gpus": int(gpu)}
     answer = _ask(site.settings, "POST", user, options | ({"size": size} if size else {}))
     if answer.is_error:
-        raise StartRefused(
+        raise NotStartedByHub(
             "The server of {user} was not started: {reason}.",
             given=user,
             do="Correct what it says, and try again.",
