@@ -12,19 +12,14 @@ from __future__ import annotations
 
 import argparse
 import os
-import socket
-import subprocess
 import sys
-import tempfile
-import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
-import docker
-import httpx
+from hubs import Parts, stock_hub
 from student import Student
 from table import report
 
@@ -37,86 +32,11 @@ from hub_config.offers.images import load_images
 from hub_config.settings import Settings, load_settings
 
 NAME = "bench"
-PLAIN_CONFIG = """
-import os
-c.JupyterHub.authenticator_class = "dummy"
-c.Authenticator.allow_all = True
-c.JupyterHub.bind_url = "http://127.0.0.1:{port}"
-c.JupyterHub.hub_bind_url = "http://{gateway}:{hub_port}"
-c.JupyterHub.db_url = "sqlite:///plain.sqlite"
-c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:{api_port}"
-c.ConfigurableHTTPProxy.command = {proxy!r}
-c.JupyterHub.spawner_class = "dockerspawner.DockerSpawner"
-c.DockerSpawner.image = {image!r}
-c.DockerSpawner.cmd = ["jupyterhub-singleuser"]
-c.DockerSpawner.network_name = {network!r}
-c.DockerSpawner.use_internal_ip = True
-c.DockerSpawner.remove = True
-c.DockerSpawner.name_template = "{network}-{{username}}"
-c.DockerSpawner.http_timeout = 180
-c.DockerSpawner.start_timeout = 180
+# A cold start takes longer than JupyterHub waits where nothing is set.
+SLOW = """
+c.Spawner.http_timeout = 180
+c.Spawner.start_timeout = 180
 """
-
-
-def free_port() -> int:
-    """A TCP port that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
-@contextmanager
-def plain_hub(settings: Settings, image: str) -> Iterator[str]:
-    """The address of a JupyterHub with DockerSpawner, gone afterwards with all it made."""
-    engine = docker.DockerClient(settings.engine)
-    name = f"bench{uuid.uuid4().hex[:6]}"
-    network = engine.networks.create(name, driver="bridge")
-    network.reload()
-    gateway = network.attrs["IPAM"]["Config"][0]["Gateway"]
-    port = free_port()
-    with tempfile.TemporaryDirectory() as folder, open(f"{folder}/log", "w+") as log:
-        config = Path(folder, "config.py")
-        config.write_text(
-            PLAIN_CONFIG.format(
-                port=port,
-                hub_port=free_port(),
-                api_port=free_port(),
-                gateway=gateway,
-                image=image,
-                network=name,
-                proxy=proxy_command(settings),
-            )
-        )
-        command = [sys.executable, "-P", "-m", "jupyterhub", "-f", str(config)]
-        hub = subprocess.Popen(command, cwd=folder, stdout=log, stderr=subprocess.STDOUT)
-        try:
-            wait_for(f"http://127.0.0.1:{port}/hub/health", Path(folder, "log"))
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            hub.terminate()
-            hub.wait(30)
-            for container in engine.containers.list(all=True, filters={"name": name}):
-                container.remove(force=True)
-            network.remove()
-
-
-def proxy_command(settings: Settings) -> list[str]:
-    """The same proxy program that the platform runs."""
-    from hub_config.machine.services import proxy_program
-
-    return proxy_program(settings)
-
-
-def wait_for(url: str, log: Path, timeout_s: float = 60) -> None:
-    """Return when `url` answers 200."""
-    begun = time.monotonic()
-    while time.monotonic() - begun < timeout_s:
-        try:
-            if httpx.get(url).status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.1)
-    raise TimeoutError(f"{url} did not answer:\n{log.read_text()}")
 
 
 def radlab_student(settings: Settings) -> Student:
@@ -180,8 +100,9 @@ def main() -> int:
     rows: dict[str, dict[str, list[float]]] = {
         row: {"radlab": [], "plain": []} for row in ("cold", "warm")
     }
-    with plain_hub(settings, image.tag) as address:
-        plain = Student(address, "plain")
+    given = Parts(settings.engine, image.tag, settings.path("proxy"))
+    with stock_hub(given, SLOW) as hub:
+        plain = Student(hub.address, "plain")
         plain.send("/hub/login", {"username": "plain", "password": "plain"})
         try:
             ours = radlab_student(settings)

@@ -47,7 +47,8 @@ class Person:
         self.wait = Wait(name)
         jar = aiohttp.CookieJar(unsafe=True, quote_cookie=False)
         patience = aiohttp.ClientTimeout(total=None, sock_connect=60, sock_read=300)
-        connector = aiohttp.TCPConnector(limit=4)
+        # A browser sends again what met a connection that the far end had just closed as idle.
+        connector = aiohttp.TCPConnector(limit=4, force_close=True)
         self.http = aiohttp.ClientSession(cookie_jar=jar, timeout=patience, connector=connector)
 
     async def send(self, path: str, fields: Fields, *, page: str | None = None) -> tuple[int, str]:
@@ -85,6 +86,8 @@ class Person:
                     await self._follow()
         except TimeoutError:
             self.wait.failed = f"not ready within {deadline_s:.0f} s"
+        except aiohttp.ClientError as error:
+            self.wait.failed = f"no answer: {type(error).__name__}"
         return self.wait
 
     async def _click(self, fields: Fields | None) -> None:

@@ -28,6 +28,7 @@ import httpx
 from docker.errors import APIError, NotFound
 
 from hub_config.db import migrate, open_database
+from hub_config.errors import RadLabError
 from hub_config.machine import engine, packages, services, state
 from hub_config.machine.image_build import ensure_images
 from hub_config.network.bridges import LABEL, ensure_networks, remove_networks
@@ -39,6 +40,7 @@ HERE = Path(__file__).parent
 PROXY_PROGRAM = Path("node_modules", "configurable-http-proxy", "bin", "configurable-http-proxy")
 READY_S = 60.0
 _AT_ONCE = 8
+_CLEARINGS = 5
 
 STOCK_CONFIG = """
 c.JupyterHub.authenticator_class = "dummy"
@@ -106,13 +108,14 @@ class Parts:
 
 
 @contextmanager
-def parts() -> Iterator[Parts]:
+def parts(*, proxy: bool = True) -> Iterator[Parts]:
     """Build and install them where they are missing, in a state of their own."""
     with tempfile.TemporaryDirectory(prefix="radlab-bench-") as folder:
         settings = Settings(state=folder)
         settings.make_folders()
         built = ensure_images(settings, ids=["base"])
-        packages.install_proxy(settings, lambda line: None)
+        if proxy:
+            packages.install_proxy(settings, lambda line: None)
         yield Parts(settings.engine, built[0].tag, settings.path("proxy"))
 
 
@@ -257,11 +260,20 @@ def process(
 
 
 def _clear(client: docker.DockerClient, settings: Settings) -> None:
+    """Remove all of this instance from the engine; what resists is said, and no figure is lost."""
     label = f"{LABEL}={settings.instance}"
-    remove_containers(client, {"label": label})
-    for volume in client.volumes.list(filters={"label": label}):
-        volume.remove(force=True)
-    remove_networks(client, settings)
+    for left in reversed(range(_CLEARINGS)):
+        try:
+            remove_containers(client, {"label": label})
+            for volume in client.volumes.list(filters={"label": label}):
+                volume.remove(force=True)
+            remove_networks(client, settings)
+            break
+        except (APIError, RadLabError) as error:
+            # The engine may still be at work on what a keeper had asked of it when it was ended.
+            time.sleep(2)
+            if not left:
+                print(f"the engine keeps something of this run: {error}", file=sys.stderr)
     tear_down_walls(settings)
     client.close()
 
