@@ -19,7 +19,7 @@ _ENOUGH = 5
 # A device whose session is over by the clock is not free until its container is gone.
 _LEAVING = timedelta(seconds=30)
 # What a start takes where none was seen yet: measured with the base image on two cores, where four
-# at once took 2.6 s each; after the first starts their own count.
+# at once took 1.9 s each; after the first starts their own count.
 FIRST_GUESS_S = 2.0
 
 Task = tuple[str | None, str]
