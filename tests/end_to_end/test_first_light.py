@@ -353,7 +353,12 @@ def let_time_pass(platform: Any, user: str) -> None:
         assert changed.rowcount == 1
 
 
-def test_the_bell_ends_a_session_after_a_warning(
+def session_of(platform: Any, user: str) -> Any:
+    [found] = [s for s in platform.json("server", "list") if s["username"] == user]
+    return found
+
+
+def test_a_session_is_extended_by_a_click_and_the_bell_ends_it(
     platform: Any, story: Story, short_module: str, container_of: Callable[[str], Container]
 ) -> None:
     page = story.ada.page
@@ -363,6 +368,11 @@ def test_the_bell_ends_a_session_after_a_warning(
     notice = page.locator(".Toastify__toast", has_text="session").first
     expect(notice).to_be_visible(timeout=30_000)
     story.ada.shoot("19-warning-before-the-end", full=False)
+    until = session_of(platform, "ada")["until"]
+    page.get_by_role("button", name=re.compile("Extend")).click(timeout=90_000)
+    expect(page.locator(".Toastify__toast", has_text="now ends at").first).to_be_visible()
+    assert session_of(platform, "ada")["until"] > until
+    story.ada.shoot("19-extended-by-a-click", full=False)
     inside(container_of("ada"), "sh", "-c", "echo kept > ~/at-the-bell.txt")
     let_time_pass(platform, "ada")
     deadline = time.monotonic() + 60
