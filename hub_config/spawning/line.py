@@ -14,14 +14,28 @@ from hub_config.gpus.model import Lease, LeaseRequest
 from hub_config.gpus.tables import LeaseTable, active_leases
 from hub_config.groups.rules import class_groups
 from hub_config.network.walls import WallsDown, require_walls
+from hub_config.offers.images import UnknownImage
+from hub_config.offers.modules import UnknownModule
+from hub_config.offers.sizes import UnknownSize
 from hub_config.queueing.model import Choice, Place, Standing, State
 from hub_config.spawning import rules
-from hub_config.spawning.fitting import alternatives
+from hub_config.spawning.fitting import SizeNotYours, SizeTooSmall, alternatives
 from hub_config.spawning.stores import Stores
 
 # The catalogs are files: what is told sixty times a minute is not read anew each time.
 _KEPT_SECONDS = 60.0
 _MOST_KEPT = 500
+# What was on offer when a place was taken, and is not any more.
+_WITHDRAWN = (
+    UnknownImage,
+    UnknownModule,
+    UnknownSize,
+    SizeNotYours,
+    SizeTooSmall,
+    rules.NeedsGpu,
+    rules.NotOffered,
+    rules.UnknownOption,
+)
 
 
 class Line:
@@ -43,9 +57,17 @@ class Line:
     ) -> Place:
         """The open place of that server, taken now or taken up; refuses what can never be served.
 
-        Raises what `Stores.order` and `QueueStore.enter` raise.
+        A place that was taken for just this, which is no longer on offer, fails: it would be given
+        leases for ever that nobody can start. Raises what `Stores.order` and `QueueStore.enter`
+        raise.
         """
-        request, kept = self._request(options, username, server_name, hub_groups)
+        try:
+            request, kept = self._request(options, username, server_name, hub_groups)
+        except _WITHDRAWN as error:
+            place = self.of(username, server_name)
+            if place is not None and place.options == options:
+                self.fail(place.id, str(error))
+            raise
         return self._queue.enter(
             username, server_name, request.groups, request, kept, by, clock.now()
         )

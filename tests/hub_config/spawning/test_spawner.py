@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,24 @@ async def test_what_is_not_on_offer_is_refused_at_once_and_takes_no_place(
     with pytest.raises(Refused, match=re.escape(words)):
         await hub.spawner("mei", **options).start()
     assert keeper.queue.open() == [] and keeper.ledger.active() == []
+
+
+async def test_a_place_for_what_was_withdrawn_meanwhile_fails_when_it_is_taken_up(
+    hub, keeper, radlab
+):
+    await hub.spawner("mei", ("radiology",), **ON_GPU).start()
+    lost = await in_line(keeper, hub.spawner("bo", ("radiology",), **ON_GPU))
+    lost.cancel()
+    shutil.rmtree(radlab.path("modules", MODULE["id"]))
+    again = SmallHub(radlab)
+    with pytest.raises(Refused):
+        await again.spawner("bo", ("radiology",), module="06_none", gpu=True).start()
+    assert waiting(keeper) == ["bo"]  # something else was asked for
+    place = keeper.queue.of("bo", "")
+    with pytest.raises(Refused) as refusal:
+        await again.spawner("bo", ("radiology",), **place.options).start()
+    assert refusal.value.error.code == "unknown_module"
+    assert keeper.queue.get(place.id).state is State.FAILED
 
 
 async def test_what_can_never_be_served_is_refused_at_once(hub, keeper):
