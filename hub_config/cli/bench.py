@@ -29,7 +29,8 @@ def benches(root: Path) -> dict[str, Path]:
     return {path.stem.removeprefix("bench_"): path for path in sorted(found)}
 
 
-@click.command("bench", context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+# What follows the name is the measurement's own, `--help` too.
+@click.command("bench", context_settings={"allow_interspersed_args": False})
 @click.argument("name")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def command(name: str, arguments: tuple[str, ...]) -> int:
