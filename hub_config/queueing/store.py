@@ -298,15 +298,15 @@ def _take_back_lost(session: Session, now: datetime) -> None:
     for row in open_rows(session, PlaceTable.state == State.STARTING.value):
         kept = session.get(LeaseTable, row.lease_id) if row.lease_id else None
         lease = lease_of(kept) if kept else None
-        if lease is not None and lease.ready_at is not None:
-            _end(row, State.DONE, None, now)
-        elif lease is None or not lease.active:
+        if lease is None or not lease.active:
             why = lease.why_ended if lease else None
             row.attempts += why is Ended.FAILED_START
             row.state, row.lease_id = State.WAITING.value, None
             log.warning("place %s of %s lost its lease: %s", row.id, row.username, why)
             if row.attempts >= rules.ATTEMPTS:
                 _end(row, State.FAILED, why, now)
+        elif lease.ready_at is not None:
+            _end(row, State.DONE, None, now)
 
 
 def _start(session: Session, start: Start, now: datetime) -> Place:

@@ -27,6 +27,7 @@ from hub_config import clock
 from hub_config.containers.client import KeeperClient
 from hub_config.containers.model import ENVIRONMENT_KEY, Running, Seen, StartOrder, StopOrder
 from hub_config.containers.refusals import EngineTrouble, KeeperAway
+from hub_config.db import DatabaseUnready
 from hub_config.errors import RadLabError
 from hub_config.gpus.model import Lease
 from hub_config.gpus.refusals import LeaseOver, UnknownLease
@@ -53,7 +54,7 @@ _TELL_SECONDS = 0.5
 # A look at one server waits no longer than that for a keeper that is being started again.
 _POLL_PATIENCE = 2.0
 # Nobody did anything wrong, and it passes: the place goes back into the line, in its old rank.
-_PASSING = (EngineTrouble, LeaseOver, WallsDown)
+_PASSING = (DatabaseUnready, EngineTrouble, LeaseOver, WallsDown)
 _CLOSED = (State.LEFT, State.FAILED)
 Why = Literal["stopped", "failed_start", "container_gone"]
 
@@ -193,12 +194,12 @@ class LeaseSpawner(Spawner):  # type: ignore[misc]  # JupyterHub has no types
         found, spent, trouble = place.lease_id, set[str](), None
 
         def is_news(place: Place) -> bool:
-            return place.state in _CLOSED or (bool(place.lease_id) and place.lease_id not in spent)
+            return not place.open or (bool(place.lease_id) and place.lease_id not in spent)
 
         while True:
             self.step = Step.WAITING
             place = await self.shared.board.until(place.id, is_news)
-            if place.state in _CLOSED or place.lease_id is None:
+            if place.state in _CLOSED or place.lease_id is None or place.lease_id in spent:
                 raise trouble or place_ended(place)
             try:
                 # One that was granted before us may have a container, with a token that is lost.
@@ -275,7 +276,11 @@ class LeaseSpawner(Spawner):  # type: ignore[misc]  # JupyterHub has no types
 
     async def _note_the_end(self) -> None:
         # A lease's minutes count from the start of its container, not from when it was granted.
-        lease = await asyncio.to_thread(self.shared.line.lease, self.lease_id)
+        try:
+            lease = await asyncio.to_thread(self.shared.line.lease, self.lease_id)
+        except DatabaseUnready as error:  # the server runs; its page shows some seconds too few
+            self.log.warning("The end of lease %s is the one first told: %s", self.lease_id, error)
+            return
         self.session = {**self.session, "ends_at": clock.to_iso(lease.until)}
 
     # Stop and poll

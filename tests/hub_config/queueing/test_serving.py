@@ -268,6 +268,16 @@ def test_a_card_whose_session_overstays_is_given_to_nobody_until_it_is_gone(site
     assert site.dispatch() == ["bob"]
 
 
+def test_a_server_that_was_lost_before_anybody_heard_of_it_starts_again(site: Site) -> None:
+    site.cards("aa")
+    site.enter("ann")
+    (place,) = site.queue.dispatch(site.now, 1)
+    assert place.lease_id
+    site.ledger.ready(place.lease_id, site.now)  # and its keeper is killed, and its container
+    site.release("ann", Ended.CONTAINER_GONE)
+    assert site.dispatch() == ["ann"]
+
+
 def test_two_dispatchers_at_once_hand_out_no_more_than_a_limit_allows(site: Site) -> None:
     site.cards("aa", "aa")
     quota(site, Kind.GROUP, "aa", gpus=1)

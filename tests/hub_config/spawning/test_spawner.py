@@ -17,6 +17,7 @@ from spawning_support import MODULE, make_state
 from hub_config import clock
 from hub_config.containers.model import ENVIRONMENT_KEY, StopOrder
 from hub_config.containers.refusals import EngineTrouble, ImageMissing
+from hub_config.db import DatabaseUnready
 from hub_config.errors import RadLabError
 from hub_config.gpus.inventory import find_devices
 from hub_config.gpus.model import Ended
@@ -179,6 +180,47 @@ async def test_an_engine_that_fails_once_costs_nobody_their_server(hub, keeper, 
     await spawner.start()
     assert len(keeper.orders) == 2 and len({lease_id for lease_id, _ in keeper.orders}) == 2
     assert [lease.id for lease in keeper.ledger.active()] == [spawner.lease_id]
+
+
+async def test_a_database_that_is_away_for_a_moment_costs_nobody_their_place(
+    hub, keeper, monkeypatch
+):
+    monkeypatch.setattr(spawner_module, "_AGAIN_SECONDS", 0.05)
+    troubles: list[RadLabError] = [DatabaseUnready("It is locked.") for _ in range(4)]
+    keeper.refusal = lambda: troubles.pop() if troubles else None
+    spawner = hub.spawner("mei", **ENVIRONMENT)
+    await spawner.start()
+    assert [lease.id for lease in keeper.ledger.active()] == [spawner.lease_id]
+
+
+async def test_a_server_that_runs_is_kept_where_its_end_cannot_be_read(hub, keeper, monkeypatch):
+    def away(lease_id: str) -> None:
+        raise DatabaseUnready("It is locked.")
+
+    spawner = hub.spawner("mei", **ENVIRONMENT)
+    keeper.go.clear()
+    starting = begin(spawner)
+    await until(lambda: keeper.orders)
+    monkeypatch.setattr(hub.shared.line, "lease", away)
+    keeper.go.set()
+    assert (await starting)[0] == "127.0.0.1"
+    assert "ends_at" in spawner.session
+
+
+async def test_a_start_whose_place_is_closed_and_whose_server_is_lost_waits_for_nothing(
+    hub, keeper, monkeypatch
+):
+    monkeypatch.setattr(spawner_module, "_AGAIN_SECONDS", 0.05)
+
+    def lost_with_its_answer() -> RadLabError:
+        (lease,) = keeper.ledger.active()
+        keeper.queue.arrived(lease.id, clock.now())
+        return EngineTrouble("The engine is ill.")
+
+    keeper.refusal = lost_with_its_answer
+    with pytest.raises(Refused, match="The engine is ill"):
+        await asyncio.wait_for(hub.spawner("mei", **ENVIRONMENT).start(), 10)
+    assert keeper.ledger.active() == []
 
 
 async def test_an_engine_that_keeps_failing_is_told_after_some_attempts(hub, keeper, monkeypatch):
