@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, ForeignKey, Index, String, Text, false, select, text
@@ -185,6 +186,31 @@ def leases_since(
     over = [lease_of(row) for row in session.scalars(later)]
     found = {lease.id: lease for lease in [*active, *over]}
     return sorted(found.values(), key=lambda lease: (lease.granted_at, lease.id))
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What of a session with GPUs counts for somebody's hours."""
+
+    username: str
+    group: str | None
+    gpu_count: int
+    started_at: datetime | None
+    released_at: datetime | None
+
+
+def ran_since(session: Session, since: datetime) -> list[Ran]:
+    """The sessions with GPUs that ran at `since` or later, in no order."""
+    table = LeaseTable
+    facts = (table.username, table.group_name, table.gpu_count, table.started_at, table.released_at)
+    began = (table.gpu_count > 0, table.started_at.is_not(None))
+    # Apart, as in `leases_since`; what is released in between is found by both, and counts once.
+    found = {
+        row[0]: Ran(*row[1:])
+        for its in (table.released_at.is_(None), table.released_at > since)
+        for row in session.execute(select(table.id, *facts).where(its, *began))
+    }
+    return list(found.values())
 
 
 def device_rows(session: Session) -> list[DeviceRow]:

@@ -9,15 +9,21 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from hub_config.gpus.model import Ended
-from hub_config.gpus.tables import LeaseTable, active_leases, device_rows, leases_since
+from hub_config.gpus.tables import (
+    LeaseTable,
+    active_leases,
+    device_rows,
+    leases_since,
+    ran_since,
+)
 from hub_config.groups.store import every_group
 from hub_config.queueing.history import History, Past, learnt
 from hub_config.queueing.model import Place
 from hub_config.queueing.plan import Scene
 from hub_config.queueing.room import Room, Whom
 from hub_config.queueing.tables import open_rows, place_of
-from hub_config.usage.model import Limits
-from hub_config.usage.rules import gpu_hours, those_of, week_start
+from hub_config.usage.model import Kind, Limits
+from hub_config.usage.rules import gpu_hours, week_start
 from hub_config.usage.store import every_limit
 
 # What is learnt from: enough to be typical, few enough to be read at once.
@@ -45,13 +51,20 @@ def scene(session: Session, now: datetime, history: History) -> Scene:
 
 
 def used_hours(session: Session, limits: Mapping[Whom, Limits], now: datetime) -> dict[Whom, float]:
-    """The GPU hours of this week of those who have a limit on them."""
-    bound = [whom for whom, its in limits.items() if its.gpu_hours_week is not None]
-    if not bound:
-        return {}
-    since = week_start(now)
-    leases = leases_since(session, since)
-    return {(k, n): gpu_hours(those_of(leases, k, [n]), since, now) for k, n in bound}
+    """The GPU hours of this week of those who have a limit on them.
+
+    Whoever writes waits for this, at each start: of the sessions of a week only what counts is
+    read, no whole leases.
+    """
+    used = {whom: 0.0 for whom, its in limits.items() if its.gpu_hours_week is not None}
+    if used:
+        since = week_start(now)
+        for ran in ran_since(session, since):
+            hours = gpu_hours([ran], since, now)
+            for whom in ((Kind.PERSON, ran.username), (Kind.GROUP, ran.group)):
+                if whom in used:
+                    used[whom] += hours
+    return used
 
 
 def recent_hours(

@@ -8,11 +8,28 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 
 from hub_config.gpus.model import Ended, Lease
 from hub_config.usage.model import Kind, Limits
 
 _WEEK = timedelta(days=7)
+
+
+class Session(Protocol):
+    """A session, as far as its hours go (`gpus.model.Lease` is one)."""
+
+    @property
+    def gpu_count(self) -> int:
+        """How many GPUs it holds."""
+
+    @property
+    def started_at(self) -> datetime | None:
+        """When its container started."""
+
+    @property
+    def released_at(self) -> datetime | None:
+        """When it was over."""
 
 
 def week_start(now: datetime) -> datetime:
@@ -21,12 +38,12 @@ def week_start(now: datetime) -> datetime:
     return day - timedelta(days=day.weekday())
 
 
-def gpu_hours(leases: Iterable[Lease], since: datetime, now: datetime) -> float:
+def gpu_hours(leases: Iterable[Session], since: datetime, now: datetime) -> float:
     """The GPU-hours of `leases` between `since` and `now`; of active ones those up to now."""
     return sum(lease.gpu_count * hours_of(lease, since, now) for lease in leases)
 
 
-def hours_of(lease: Lease, since: datetime, now: datetime) -> float:
+def hours_of(lease: Session, since: datetime, now: datetime) -> float:
     """The hours that the container of `lease` ran between `since` and `now`."""
     if lease.started_at is None:
         return 0.0

@@ -6,9 +6,14 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event
 
+from hub_config.db import reading
 from hub_config.gpus.model import Ended
+from hub_config.gpus.tables import LeaseTable
+from hub_config.queueing.history import History
 from hub_config.queueing.model import Reason
+from hub_config.queueing.reading import scene
 from hub_config.queueing.store import QueueStore
 from hub_config.usage.model import Kind, Limits
 from tests.hub_config.queueing.story import GB, Site, wanted
@@ -253,6 +258,28 @@ def test_hours_of_the_next_week_are_the_next_weeks(site: Site) -> None:
     quota(site, Kind.PERSON, "ann", gpu_hours_week=1)
     site.now = site.now.replace(day=8, hour=23, minute=30)
     assert site.run("ann", minutes=80).minutes == 80
+
+
+def test_hours_are_counted_without_reading_the_whole_leases_of_the_week(site: Site) -> None:
+    site.cards("aa", "bb")
+    quota(site, Kind.GROUP, "aa", gpu_hours_week=2)
+    quota(site, Kind.PERSON, "bob", gpu_hours_week=2)
+    for name, group in (("ann", "aa"), ("bob", "bb"), ("bob", "aa")):
+        site.run(name, groups=(group,))
+        site.later(30)
+        site.release(name)
+    site.enter("cat")
+    read: list[LeaseTable] = []
+
+    def note(row: LeaseTable, _: object) -> None:
+        read.append(row)
+
+    event.listen(LeaseTable, "load", note)
+    with reading(site.engine) as session:
+        room = scene(session, site.now, History()).room
+    event.remove(LeaseTable, "load", note)
+    assert room.used_hours == {(Kind.GROUP, "aa"): 1.0, (Kind.PERSON, "bob"): 1.0}
+    assert read == []
 
 
 # --- processes
