@@ -65,9 +65,12 @@ def reaches_internet(lease: Lease, groups: Iterable[str], policies: Mapping[str,
 
 
 def visible_folder(settings: Settings, group: str | None) -> Path:
-    """The folder of dataset versions that a container of that group sees."""
+    """The folder of dataset versions that a container of that group sees.
+
+    The ledger is written by services that are not root: what is no name there is no path here.
+    """
     visible = settings.path("datasets", "visible")
-    own = visible / group if group else None
+    own = visible / group if group and Path(group).name == group != ".." else None
     return own if own is not None and own.is_dir() else visible / _EVERYONE
 
 

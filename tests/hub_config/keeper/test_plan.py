@@ -97,3 +97,13 @@ def test_a_group_with_a_folder_of_its_own_sees_that_one(tmp_path: Path) -> None:
     assert visible_folder(settings, None) == everyone
     assert visible_versions(own) == ["chest@1.0.0", "chest@1.1.0"]
     assert visible_versions(tmp_path / "gone") == []
+
+
+@pytest.mark.parametrize("group", ["..", "../..", "/", "/etc", "everyone/..", "."])
+def test_a_group_in_the_ledger_that_is_no_name_opens_no_other_folder(
+    tmp_path: Path, group: str
+) -> None:
+    settings = Settings(state=str(tmp_path))
+    everyone = settings.path("datasets", "visible", "everyone")
+    everyone.mkdir(parents=True)
+    assert visible_folder(settings, group) == everyone
