@@ -22,6 +22,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -151,6 +152,8 @@ def main() -> int:
     if unknown := set(arms) - ARMS.keys():
         parser.error(f"there is no arm {', '.join(sorted(unknown))}; there are {', '.join(ARMS)}")
     asked = Asked(given.students, given.within, given.deadline)
+    # Ended from outside, it still clears away what it has started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     found = measure(arms, asked)
     print(table({arm: ARMS[arm] for arm in arms}, found, as_json=given.json))
     return judge(bench_name(asked, arms), found) if given.check else 0
