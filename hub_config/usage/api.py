@@ -8,6 +8,7 @@ Everybody sees their own use and the quotas that bind them. Only administrators 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, Protocol
 
@@ -215,6 +216,13 @@ def may_see(who: Person, kind: Kind, name: str) -> bool:
     return own or who.is_administrator
 
 
+def _over_for(who: Person, standing: Standing) -> tuple[Over, ...]:
+    """What of `standing` is over, as `who` may know: whose session or home only as their staff."""
+    if who.is_administrator or standing.quota.name in who.taught:
+        return standing.over
+    return tuple(over for over in standing.over if over.username in (None, who.name))
+
+
 def visible_entries(audit: AuditStore, who: Person, limit: int) -> list[Entry]:
     """The newest lines of the audit that `who` may see."""
     if who.is_administrator:
@@ -337,7 +345,8 @@ def _add_quotas(routes: APIRouter, services: Services, asking: Person) -> None:
     def list_quotas(who: Person = asking) -> list[QuotaOut]:
         """All quotas for an administrator; for others their own and those of their groups."""
         found = services.quotas.standings(clock.now())
-        return [quota_out(s) for s in found if may_see(who, s.quota.kind, s.quota.name)]
+        seen = [s for s in found if may_see(who, s.quota.kind, s.quota.name)]
+        return [quota_out(replace(s, over=_over_for(who, s))) for s in seen]
 
     @routes.put("/api/quotas/{kind}/{name}")
     def set_quota(kind: Kind, name: str, wanted: QuotaIn, who: Person = asking) -> QuotaOut:

@@ -157,6 +157,25 @@ def test_everybody_sees_the_quotas_that_are_theirs_to_see(
     assert [quota["name"] for quota in client.get("/api/quotas", headers=who).json()] == seen
 
 
+@pytest.mark.parametrize(
+    ("who", "seen"),
+    [(ADMINISTRATOR, ["eve", "sam"]), (INSTRUCTOR, ["eve", "sam"]), (STUDENT, ["sam"])],
+)
+def test_whose_home_is_over_a_groups_limit_only_its_staff_see(
+    client: TestClient,
+    used: list[Lease],
+    quotas: QuotaStore,
+    usage: UsageStore,
+    noon: datetime,
+    who: dict[str, str],
+    seen: list[str],
+) -> None:
+    quotas.change(Kind.GROUP, "radiology", {"disk_mb": 4000}, "ada")
+    usage.homes([HomeUse(username=n, used_mb=5000, measured_at=noon) for n in ("sam", "eve")])
+    [quota] = client.get("/api/quotas", headers=who).json()
+    assert sorted(over["username"] for over in quota["over"]) == seen
+
+
 def test_an_administrator_sets_all_limits_and_lifts_them(
     client: TestClient, quotas: QuotaStore, audit: AuditStore
 ) -> None:
