@@ -99,9 +99,8 @@ def images(settings: Settings) -> Check:
 
 def database(settings: Settings) -> Check:
     """RadLab's tables."""
-    url = make_url(settings.radlab_database_url)
-    name = url.render_as_string(hide_password=True)
-    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+    name = make_url(settings.radlab_database_url).render_as_string(hide_password=True)
+    if _is_missing(settings):
         return Check("database", "wrong", f"{name} is missing", "`./radlab up` makes it.")
     opened = open_database(settings.radlab_database_url)
     with reading(opened) as session:
@@ -141,8 +140,16 @@ def gpus(settings: Settings) -> Check:
 
 
 def _known(settings: Settings) -> set[str]:
+    if _is_missing(settings):
+        return set()
     opened = open_database(settings.radlab_database_url)
     return {row.uuid for row in DeviceStore(opened).all()}
+
+
+def _is_missing(settings: Settings) -> bool:
+    """Whether opening the database would make it: an earlier version's would stay where it is."""
+    url = make_url(settings.radlab_database_url)
+    return url.get_backend_name() == "sqlite" and not Path(url.database or "").exists()
 
 
 ALL: list[Callable[[Settings], Check]] = [

@@ -109,13 +109,17 @@ def ensure_folders(settings: Settings, user: pwd.struct_passwd) -> None:
 
 
 def misplaced_databases(settings: Settings) -> list[Path]:
-    """Databases where an earlier version had them, in the state folder, that are in no other."""
-    found = sorted(Path(settings.state).glob("*.sqlite*"))
-    return [
-        path
-        for path in found
-        if not path.is_symlink() and not settings.path("database", path.name).exists()
-    ]
+    """Databases where an earlier version had them, in the state folder, that are in no other.
+
+    Each comes after its log: beside another database an older one's log would be taken for its own.
+    """
+    found = sorted(Path(settings.state).glob("*.sqlite*"), reverse=True)
+    return [path for path in found if not path.is_symlink() and not _in_place(settings, path.name)]
+
+
+def _in_place(settings: Settings, name: str) -> bool:
+    """Whether the database that the file `name` belongs to is in its folder."""
+    return settings.path("database", f"{name.partition('.sqlite')[0]}.sqlite").exists()
 
 
 def move_databases(settings: Settings) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from hub_config.gpus.model import Device
 from hub_config.machine import checks_after, state
 from hub_config.machine.state import StateMisplaced
 from hub_config.settings import Settings
@@ -144,10 +145,42 @@ def test_a_database_that_is_in_its_place_is_not_replaced_by_an_older_one(
 ) -> None:
     reachable.make_folders()
     reachable.path("radlab.sqlite").write_text("old")
+    reachable.path("radlab.sqlite-wal").write_text("of the old")
     reachable.database_file.write_text("new")
     assert state.misplaced_databases(reachable) == []
     state.move_databases(reachable)
     assert reachable.database_file.read_text() == "new"
+    assert not reachable.path("database", "radlab.sqlite-wal").exists()
+
+
+def test_a_move_that_was_cut_short_is_ended_by_the_next(
+    reachable: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reachable.make_folders()
+    for name in ("radlab.sqlite", "radlab.sqlite-wal"):
+        reachable.path(name).write_text(name)
+    rename = Path.rename
+
+    def once(path: Path, target: Path) -> None:
+        rename(path, target)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "rename", once)
+    with pytest.raises(KeyboardInterrupt):
+        state.move_databases(reachable)
+    monkeypatch.undo()
+    state.move_databases(reachable)
+    for name in ("radlab.sqlite", "radlab.sqlite-wal"):
+        assert reachable.path("database", name).read_text() == name
+
+
+def test_the_doctor_makes_no_database(reachable: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    card = Device("GPU-1", 0, "NVIDIA L4", 23034)
+    monkeypatch.setattr(checks_after, "find_devices", lambda settings: [card])
+    monkeypatch.setattr(checks_after.apt, "find_program", lambda name: name)
+    assert "not recorded yet" in checks_after.gpus(reachable).finding
+    assert not checks_after.database(reachable).ok
+    assert not reachable.database_file.exists()
 
 
 @pytest.fixture
