@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -29,6 +29,8 @@ from hub_config.queueing.model import NoExtension, Place
 from hub_config.queueing.texts import NO_EXTENSION_TEXT
 from hub_config.usage.rules import minutes_allowed
 
+# As long before its warning as JupyterLab's notice is offered an extension.
+EARLIER = timedelta(minutes=2)
 _LOOKS = 40
 _LOOK_AGAIN_SECONDS = 0.25
 _REASON = "Why; needed where the server is not your own, and kept with your name."
@@ -164,9 +166,17 @@ async def extend(
     lease = await asyncio.to_thread(
         services.ledger.extend, held.id, minutes, clock.now(), most_minutes=most
     )
+    if lease.stop_why is Ended.IDLE:
+        lease = await asyncio.to_thread(_keep, services, lease)
     if person.name != username:
         await _note(services, person, "extend", server, reason, f"{minutes} min")
     return lease
+
+
+def _keep(services: Services, lease: Lease) -> Lease:
+    """Who gives a session more time wants it to run: that it was idle counts no more."""
+    services.usage.busy(lease.id, clock.now())
+    return services.ledger.let_run(lease.id, Ended.IDLE)
 
 
 async def holding(services: Services, person: Person, username: str) -> tuple[Server, Lease]:
@@ -187,10 +197,14 @@ async def most_minutes(
 ) -> int:
     """How long `person` may make `lease` now, all its minutes; MayNotExtend where not at all.
 
-    Its owner asks queue and quota, staff the quota alone.
+    Its owner asks queue and quota, and only near its end, as JupyterLab's notice does: nobody piles
+    minutes up while others wait for none of them yet. Staff ask the quota alone.
     """
     if person.name == lease.username:
-        offer = await asyncio.to_thread(services.queue.may_extend, lease, clock.now())
+        now, near = clock.now(), timedelta(minutes=services.settings.warn_minutes) + EARLIER
+        if lease.until - now > near:
+            raise too_soon(near)
+        offer = await asyncio.to_thread(services.queue.may_extend, lease, now)
         if offer.refused is not None:
             raise not_extended(offer.refused)
         return lease.minutes + lease.extended_minutes + offer.minutes
@@ -201,6 +215,15 @@ async def most_minutes(
 def not_extended(why: NoExtension) -> MayNotExtend:
     """The refusal to give an owner more time, by why."""
     return MayNotExtend(NO_EXTENSION_TEXT[why], do="Save your files; your home is kept.")
+
+
+def too_soon(near: timedelta) -> MayNotExtend:
+    """The refusal to give an owner more time while there is time left."""
+    return MayNotExtend(
+        "This session has time left; it can be extended in its last {minutes} minutes.",
+        do="Come back then, or wait for the notice in JupyterLab.",
+        minutes=near // timedelta(minutes=1),
+    )
 
 
 async def start_for(

@@ -27,6 +27,12 @@ class BadQuotaName(BadInput):
     code = "bad_quota_name"
 
 
+class LongReason(BadInput):
+    """A reason is longer than the audit keeps."""
+
+    code = "long_reason"
+
+
 class NoQuota(NotFound):
     """No quota was set for that group or person."""
 
@@ -135,6 +141,18 @@ def no_reason() -> NoReason:
     return NoReason(
         "What is done for somebody else is recorded with a reason, and none was given.",
         do="Say in a few words why.",
+    )
+
+
+def long_reason(reason: str, most: int) -> LongReason:
+    """The audit keeps a sentence, not a letter."""
+    return LongReason(
+        "The reason has {length} characters, and at most {most} are kept.",
+        given=f"{reason[:40]}…",
+        allowed=f"1 to {most} characters",
+        do="Say in a few words why.",
+        length=len(reason),
+        most=most,
     )
 
 

@@ -45,6 +45,7 @@ from hub_config.usage.refusals import (
     BadLimit,
     BadMoment,
     BadQuotaName,
+    LongReason,
     NoQuota,
     NoReason,
     OverQuota,
@@ -63,6 +64,7 @@ __all__ = [
     "Kind",
     "LeaseUsage",
     "Limits",
+    "LongReason",
     "NoQuota",
     "NoReason",
     "Over",
@@ -94,6 +96,8 @@ __all__ = [
     "week_start",
 ]
 
+# Characters of a reason: a page of the audit shows hundreds of them.
+MOST_REASON = 500
 # What a limit may be: below it nothing would start at all, above it is a slip of the hand.
 _RANGES: Mapping[str, tuple[float, float]] = {
     "gpus": (0, 1024),
@@ -152,10 +156,13 @@ def changed(limits: Limits, changes: Mapping[str, float | None]) -> Limits:
 
 
 def check_reason(reason: str) -> str:
-    """The reason for an act for somebody else, trimmed; NoReason where there is none."""
-    if not reason.strip():
+    """The reason for an act for somebody else, trimmed; NoReason without one, LongReason."""
+    reason = reason.strip()
+    if not reason:
         raise refusals.no_reason()
-    return reason.strip()
+    if len(reason) > MOST_REASON:
+        raise refusals.long_reason(reason, MOST_REASON)
+    return reason
 
 
 def moment_of(text: str, now: datetime) -> datetime:

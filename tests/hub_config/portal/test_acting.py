@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 
 from hub_config import clock
-from hub_config.gpus.model import Ended
+from hub_config.db import writing
+from hub_config.gpus.model import Ended, Lease
+from hub_config.gpus.tables import LeaseTable
 from hub_config.portal.services import Services
 from hub_config.queueing.model import State
 from hub_config.usage.model import Kind, Limits
@@ -67,9 +69,34 @@ async def test_nothing_is_done_for_somebody_else_without_a_reason(
     assert services.audit.recent() == []
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("DELETE", f"/api/servers/sam?reason={'x' * 501}", None),
+        ("POST", "/api/servers/sam/extend", {"minutes": 30, "reason": "x" * 501}),
+        ("POST", "/api/servers/sam/extend", {"minutes": 30, "reason": "x" * 60_000}),
+        ("POST", "/api/servers", {"username": "tea", "options": {"a": 1}, "reason": "x" * 501}),
+    ],
+)
+async def test_a_reason_is_a_sentence_and_not_a_book(
+    browser: Callable[..., Any],
+    class_: Any,
+    services: Services,
+    the_hub: Any,
+    method: str,
+    path: str,
+    body: Any,
+) -> None:
+    answer = await browser("ines").call(method, path, **({"json": body} if body else {}))
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "long_reason")
+    assert services.ledger.get(class_.sam.id) == class_.sam
+    assert (the_hub.stopped, the_hub.started, services.audit.recent()) == ([], [], [])
+
+
 async def test_students_extend_their_own_session_while_nobody_waits_for_its_gpu(
     browser: Callable[..., Any], class_: Any, services: Services
 ) -> None:
+    end_in(services, class_.sam, minutes=8)
     sam = browser("sam")
     offered = await sam.open("/servers/sam/extend")
     assert 'max="' in offered.text and "At most 0" not in offered.text
@@ -77,11 +104,36 @@ async def test_students_extend_their_own_session_while_nobody_waits_for_its_gpu(
     assert "The session of sam has 15 minutes more." in first.text
     class_.start("ines")  # the last GPU of the group
     class_.wait("tea")
+    end_in(services, class_.sam, minutes=8)
     refused = await sam.send("/servers/sam/extend", minutes="15")
     assert refused.status_code == 409
     assert "Somebody waits for this GPU" in refused.text
     assert services.ledger.get(class_.sam.id).extended_minutes == 15
     assert services.audit.recent() == []
+
+
+async def test_students_pile_no_minutes_up(
+    browser: Callable[..., Any], class_: Any, services: Services
+) -> None:
+    sam = browser("sam")
+    assert "in its last 12 minutes" in (await sam.open("/servers/sam/extend")).text
+    refused = await sam.send("/servers/sam/extend", minutes="15")
+    assert refused.status_code == 409
+    assert services.ledger.get(class_.sam.id) == class_.sam
+
+
+@pytest.mark.parametrize("name", ["sam", "ines", "ana"])
+async def test_an_idle_session_that_is_extended_runs_on(
+    browser: Callable[..., Any], class_: Any, services: Services, name: str
+) -> None:
+    now = clock.now()
+    services.ledger.stop_early(class_.sam.id, now + timedelta(minutes=5), Ended.IDLE)
+    answer = await browser(name).send("/servers/sam/extend", minutes="15", reason=WHY)
+    assert "The session of sam has 15 minutes more." in answer.text
+    lease = services.ledger.get(class_.sam.id)
+    assert lease.until == class_.sam.ends_at + timedelta(minutes=15)
+    busy_at = services.usage.of([lease.id])[lease.id].busy_at
+    assert busy_at is not None and busy_at >= now, "the next round would tell it to end again"
 
 
 async def test_staff_extend_over_the_queue_and_not_over_the_quota(
@@ -283,3 +335,11 @@ async def test_a_student_leaves_their_own_place_and_no_other(
     assert "tea is out of the queue." in left.text
     assert [place.username for place in services.queue.open()] == ["uma"]
     assert services.audit.recent() == []
+
+
+def end_in(services: Services, lease: Lease, minutes: int) -> None:
+    """Let that session end so soon, as if its minutes had gone by."""
+    with writing(services.ledger.engine) as session:
+        row = session.get(LeaseTable, lease.id)
+        assert row is not None
+        row.ends_at = clock.now() + timedelta(minutes=minutes)
