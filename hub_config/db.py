@@ -19,6 +19,7 @@ from alembic.config import Config
 from sqlalchemy import DateTime, Dialect, Engine, MetaData, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
@@ -131,12 +132,14 @@ def _commit_or_roll_back(session: Session) -> Iterator[None]:
 def _said_clearly(engine: Engine) -> Iterator[None]:
     try:
         yield
-    except OperationalError as error:
+    except (OperationalError, NoConnection) as error:
+        # Behind a database that is locked for long all connections are in use: the same to callers.
+        reason = error.orig if isinstance(error, OperationalError) else error
         raise DatabaseUnready(
             "RadLab's database ({place}) cannot be used: {reason}.",
             do="Check that the disk is not full and the database is running, then try again.",
             place=engine.url.render_as_string(hide_password=True),
-            reason=str(error.orig).strip().rstrip("."),
+            reason=str(reason).strip().rstrip("."),
         ) from error
 
 
