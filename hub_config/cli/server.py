@@ -18,8 +18,8 @@ from hub_config.queueing.model import Place
 from hub_config.queueing.store import QueueStore
 from hub_config.settings import Settings
 from hub_config.usage.model import LeaseUsage
-from hub_config.usage.rules import check_reason
-from hub_config.usage.store import AuditStore, UsageStore
+from hub_config.usage.rules import check_reason, minutes_allowed
+from hub_config.usage.store import AuditStore, QuotaStore, UsageStore
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _REASON = click.option("--reason", default="", help="Why; kept in the audit.")
@@ -74,6 +74,11 @@ def stop(user: str, reason: str, as_json: bool) -> None:
     """Stop USER's server, or give up their place in line; files are kept."""
     site, reason = open_site(), check_reason(reason)
     leases, places = _of(site, user)
+    lease_id = leases[0].id if leases else None
+    place_id = places[0].id if places else None
+    # First: what follows is done for them, whatever the Hub answers at its end.
+    note = AuditStore(site.engine).note
+    note(operator(), "stop", reason, username=user, lease_id=lease_id, place_id=place_id)
     for place in places:
         QueueStore(site.engine, site.settings).leave(place.id, operator(), clock.now())
     for lease in leases:
@@ -81,10 +86,6 @@ def stop(user: str, reason: str, as_json: bool) -> None:
     answer = _ask(site.settings, "DELETE", user)
     if answer.is_error and answer.status_code != httpx.codes.NOT_FOUND:
         raise _hub_away(_said(answer))
-    lease_id = leases[0].id if leases else None
-    place_id = places[0].id if places else None
-    note = AuditStore(site.engine).note
-    note(operator(), "stop", reason, username=user, lease_id=lease_id, place_id=place_id)
     if as_json:
         return print_json({"username": user, "lease": lease_id, "place": place_id})
     click.echo(f"{user}'s server is being stopped. Files are kept.")
@@ -96,14 +97,18 @@ def stop(user: str, reason: str, as_json: bool) -> None:
 @_REASON
 @_JSON
 def extend(user: str, minutes: int, reason: str, as_json: bool) -> None:
-    """Let USER's session last longer, whoever waits."""
+    """Let USER's session last longer, whoever waits, as far as the quota goes."""
     site, reason = open_site(), check_reason(reason)
     leases, _ = _of(site, user)
     if not leases:
         raise _none(user, [])
-    ledger = Ledger(site.engine)
-    lease = ledger.extend(leases[0].id, minutes, clock.now(), most_minutes=MOST_MINUTES)
+    ledger, now, [lease] = Ledger(site.engine), clock.now(), leases[:1]
+    bounds = QuotaStore(site.engine).of(user, [lease.group] if lease.group else [])
+    most = minutes_allowed(MOST_MINUTES, bounds, lease.group)
+    lease = ledger.extend(lease.id, minutes, now, most_minutes=most)
     if lease.stop_why is Ended.IDLE:
+        # Noted as use: else the next round would tell it to end again.
+        UsageStore(site.engine).busy(lease.id, now)
         lease = ledger.let_run(lease.id, Ended.IDLE)
     AuditStore(site.engine).note(
         operator(), "extend", reason, username=user, lease_id=lease.id, detail=f"{minutes} min"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
@@ -13,9 +14,10 @@ import pytest
 from hub_config import clock
 from hub_config.cli.__main__ import main
 from hub_config.db import migrate, open_database
+from hub_config.gpus.model import Ended
 from hub_config.settings import Settings
-from hub_config.usage.model import Sample
-from hub_config.usage.store import AuditStore, UsageStore
+from hub_config.usage.model import Kind, Limits, Sample
+from hub_config.usage.store import AuditStore, QuotaStore, UsageStore
 from tests.hub_config.queueing.story import Site
 
 Radlab = Callable[..., tuple[int, str]]
@@ -114,6 +116,34 @@ def test_a_session_is_extended_though_somebody_waits(radlab: Radlab, story: Site
     [after] = story.ledger.active()
     assert (after.ends_at - before.ends_at).total_seconds() == 30 * 60
     assert reasons(story) == [("extend", "ann", "exam")]
+
+
+def test_an_idle_session_that_is_extended_counts_as_used(radlab: Radlab, story: Site) -> None:
+    [before] = story.ledger.active()
+    story.ledger.stop_early(before.id, clock.now() + timedelta(minutes=5), Ended.IDLE)
+    assert radlab("extend", "ann", "--minutes", "30", "--reason", "exam")[0] == 0
+    [after] = story.ledger.active()
+    assert after.until == before.ends_at + timedelta(minutes=30)
+    busy_at = UsageStore(story.engine).of([after.id])[after.id].busy_at
+    assert busy_at is not None and busy_at >= before.granted_at
+
+
+def test_a_session_is_extended_as_far_as_the_quota_goes(radlab: Radlab, story: Site) -> None:
+    [before] = story.ledger.active()
+    limits = Limits(minutes=before.minutes + 10)
+    QuotaStore(story.engine).set(Kind.PERSON, "ann", limits, "ada")
+    assert radlab("extend", "ann", "--minutes", "11", "--reason", "exam")[0] == 1
+    assert (story.ledger.active(), reasons(story)[:-1]) == ([before], [])
+    assert radlab("extend", "ann", "--minutes", "10", "--reason", "exam")[0] == 0
+
+
+def test_what_was_done_is_in_the_audit_though_the_hub_does_not_answer(
+    radlab: Radlab, story: Site, hub: type[Hub]
+) -> None:
+    hub.status = 500
+    assert radlab("stop", "bob", "--reason", "went home")[0] == 1
+    assert story.waiting() == []
+    assert reasons(story) == [("stop", "bob", "went home")]
 
 
 @pytest.mark.parametrize("minutes", ["0", "-5", "1000000"])
