@@ -61,9 +61,10 @@ class QueueStore:
     ) -> Place:
         """The open place of that server, made where there is none.
 
-        Other options than the open place has replace what it asks for, and its rank stays; one
-        that starts already is returned as it is. Raises BadLeaseRequest, TooLargeForHost,
-        OverQuota, HoursUsed and NoGpuForGroup where nothing will ever serve the request.
+        Other options than the open place has replace what it asks for, and its rank stays, unless
+        a GPU is new among them; one that starts already is returned as it is. Raises
+        BadLeaseRequest, TooLargeForHost, OverQuota, HoursUsed and NoGpuForGroup where nothing will
+        ever serve the request.
         """
         request = replace(request, username=username, server_name=server_name, groups=tuple(groups))
         with writing(self.engine) as session:
@@ -75,6 +76,8 @@ class QueueStore:
                 row = self._new_row(session, admitted, by, now)
                 session.add(row)
                 log.info("place %s: %s waits", row.id, username)
+            else:
+                _count_hours(session, row, admitted, now)
             row.request, row.options = request_to_text(admitted), _kept(options)
             return place_of(row)
 
@@ -99,8 +102,9 @@ class QueueStore:
         with writing(self.engine) as session:
             row = _waiting_row(session, place_id)
             request = replace(request, username=row.username, server_name=row.server_name)
-            row.request = request_to_text(self._admit(session, request, now))
-            row.options = _kept(options)
+            admitted = self._admit(session, request, now)
+            _count_hours(session, row, admitted, now)
+            row.request, row.options = request_to_text(admitted), _kept(options)
             return place_of(row)
 
     def dispatch(
@@ -291,6 +295,18 @@ def _recent_hours(session: Session, request: LeaseRequest, now: datetime) -> flo
         return 0.0
     since, groups = now - rules.HANDICAP_LOOKS_BACK, request.groups[:1]
     return scenes.recent_hours(session, request.username, groups, since, now)
+
+
+def _count_hours(session: Session, row: PlaceTable, wanted: LeaseRequest, now: datetime) -> None:
+    """Rank who entered without a GPU and now wants one as if they had said so on entering.
+
+    Whom staff have put first stays there.
+    """
+    entered = place_of(row)
+    if wanted.gpu_count and not entered.request.gpu_count and row.rank_at >= row.entered_at:
+        others = [place for place in scenes.open_places(session) if place.id != row.id]
+        hours = _recent_hours(session, wanted, now)
+        row.rank_at = max(row.rank_at, rules.rank(row.entered_at, hours, others))
 
 
 def _take_back_lost(session: Session, now: datetime) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hub_config.gpus.model import Ended
 from hub_config.queueing import rules
 from hub_config.queueing.refusals import PlaceOver, PlaceStarting, UnknownPlace
-from tests.hub_config.queueing.story import Site
+from tests.hub_config.queueing.story import Site, wanted
 
 
 def test_those_who_come_first_are_served_first(site: Site) -> None:
@@ -81,6 +81,37 @@ def test_entering_again_keeps_the_place_and_other_options_keep_the_rank(site: Si
     changed = site.enter("ann", gpu_count=2)
     assert (changed.id, changed.rank_at) == (first.id, first.rank_at)
     assert changed.request.gpu_count == 2
+
+
+@pytest.mark.parametrize("taken", [True, False])
+def test_hours_count_too_for_who_enters_without_a_gpu_and_then_wants_one(
+    site: Site, taken: bool
+) -> None:
+    site.cards("aa")
+    site.run("ann")
+    site.later(60)
+    site.release("ann")
+    place = site.enter("ann", gpu_count=0)
+    site.later(1)
+    site.enter("bob")
+    if taken:
+        site.queue.change(place.id, wanted("ann"), {}, site.now)
+    else:
+        site.enter("ann")
+    assert site.waiting() == ["bob", "ann"]
+    assert site.place("ann").rank_at - place.entered_at == timedelta(minutes=10)
+
+
+def test_who_was_moved_up_stays_first_with_other_options(site: Site) -> None:
+    site.cards("aa")
+    site.run("ann")
+    site.later(60)
+    site.release("ann")
+    site.enter("bob")
+    place = site.enter("ann", gpu_count=0)
+    site.queue.move_up(place.id, "ada", whole_site=True)
+    site.queue.change(place.id, wanted("ann"), {}, site.now)
+    assert site.waiting() == ["ann", "bob"]
 
 
 def test_the_same_options_are_not_refused_where_the_gpus_are_gone_meanwhile(site: Site) -> None:
