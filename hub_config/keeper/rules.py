@@ -117,7 +117,8 @@ def compare(
     lost: list[str] = []
     overstays: list[Overstay] = []
     for lease in leases:
-        forgotten = now - max(lease.granted_at, since or lease.granted_at) > START_TAKES
+        # Also what was granted in the future: the clock was set back since.
+        forgotten = abs(now - max(lease.granted_at, since or lease.granted_at)) > START_TAKES
         if lease.started_at is None and not forgotten:
             continue
         container = by_name.get(container_name(instance, lease.id))
@@ -134,7 +135,7 @@ def _why_end(
 ) -> Ended | None:
     if now - lease.until > BELL_TAKES:
         return lease.until_why
-    if still is not None and now - still > STILL_TAKES:
+    if still is not None and abs(now - still) > STILL_TAKES:
         return Ended.CONTAINER_GONE
     if forgotten and lease.ready_at is None:
         return Ended.CONTAINER_GONE

@@ -126,6 +126,16 @@ def test_a_start_has_its_time_from_when_the_keeper_could_be_asked() -> None:
     assert compare("lab", [old()], [], {}, NOW + SECOND, since=began).lost == ("one",)
 
 
+def test_a_clock_that_was_set_back_keeps_no_lease_for_ever() -> None:
+    ahead = NOW + timedelta(days=1)
+    found = compare("lab", [Lease("one", ahead)], [], {}, NOW, since=NOW - timedelta(hours=1))
+    assert found.lost == ("one",)
+    still = {"c1": ahead}
+    lease = Lease("one", NOW - timedelta(hours=1), NOW)
+    ended = compare("lab", [lease], [container(running=False)], still, NOW)
+    assert ended.overstays == (Overstay(container(running=False), Ended.CONTAINER_GONE),)
+
+
 def test_nothing_is_said_of_what_is_being_started_or_stopped() -> None:
     found = compare("lab", [old()], [OTHER], {}, NOW, handled={"one", "nine"})
     assert (found.lost, found.strays, found.overstays) == ((), (), ())
