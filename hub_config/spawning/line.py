@@ -86,8 +86,12 @@ class Line:
         self._queue.fail(place_id, why, clock.now())
 
     def granted(self, place: Place, lease_id: str) -> tuple[rules.Order, Lease]:
-        """What the place is for by now, and the lease that it was given."""
-        return self._stores.order(place.options, place.request.groups), self.lease(lease_id)
+        """What the place is for by now, and the lease that it was given.
+
+        Whether its size is theirs, and a card there for it, was asked on entering: one that drains
+        or serves another group since then takes nobody's lease away.
+        """
+        return self._stores.order(place.options), self.lease(lease_id)
 
     def of(self, username: str, server_name: str) -> Place | None:
         """The open place of that server, if there is one."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from spawning_support import image, make_state
+from spawning_support import MODULE, image, make_state
 
+from hub_config import clock
+from hub_config.gpus.inventory import find_devices
 from hub_config.offers.images import Images, write_images
+from hub_config.spawning.line import Line
 from hub_config.spawning.stores import Stores
 
 
@@ -25,3 +28,18 @@ def test_a_catalog_that_is_gone_offers_nothing(tmp_path: Path) -> None:
     assert len(stores.images()) == 1
     settings.path("offers", "images.yaml").unlink()
     assert len(stores.images()) == 0
+
+
+def test_a_lease_that_was_granted_is_started_though_its_card_drains(tmp_path: Path) -> None:
+    stores = Stores(make_state(tmp_path / "s", "tiny:1", simulate_gpus="1x24"))
+    stores.devices.record(find_devices(stores.settings), clock.now())
+    stores.groups.create("radiology", by="test")
+    stores.devices.assign("0", "radiology", by="test")
+    line = Line(stores)
+    options = {"module": MODULE["id"], "size": "gpu", "language": "en"}
+    line.enter(options, "mei", "", ["radiology"], "mei")
+    (place,) = stores.queue.dispatch(clock.now(), 1)
+    stores.devices.drain("0", True, by="test")
+    assert place.lease_id
+    order, lease = line.granted(place, place.lease_id)
+    assert (order.size, lease.gpu_count) == ("gpu", 1)
