@@ -68,7 +68,7 @@ def _chosen(site: Site, given: str, reason: str) -> tuple[QueueStore, Place, str
     mine = [each for each in places if each.username == given]
     found = mine or [each for each in places if given and each.id.startswith(given)]
     if not found:
-        raise unknown_place(given)
+        raise unknown_place(given, [each.username for each in places])
     if len(found) > 1:
         raise ambiguous_place(given, found)
     return queue, found[0], reason

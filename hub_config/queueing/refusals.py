@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from hub_config.errors import BadInput, Conflict, NotAllowed, NotFound
+from hub_config.errors import BadInput, Conflict, NotAllowed, NotFound, nearest
 from hub_config.queueing.model import Place
 from hub_config.usage.model import Short
 
@@ -57,13 +57,14 @@ class NotYourPlace(NotAllowed):
     code = "not_your_place"
 
 
-def unknown_place(place_id: str) -> UnknownPlace:
-    """No place has the id `place_id`."""
+def unknown_place(place_id: str, known: Iterable[str] = ()) -> UnknownPlace:
+    """No place has the id `place_id`; `known` are ids or owners that it might have meant."""
     return UnknownPlace(
-        "There is no place '{place_id}' in the queue.",
+        "There is no place '{place_id}' in the queue.{hint}",
         given=place_id,
         do="`./radlab queue list` shows who waits.",
         place_id=place_id,
+        hint=nearest(place_id, known),
     )
 
 

@@ -54,6 +54,12 @@ def place_ended(place: Place) -> PlaceEnded:
             given=place.id,
             do="Choose it once more; if it stays so, tell an administrator.",
         )
+    if place.why not in (None, place.username):
+        return PlaceEnded(
+            "An administrator or instructor took you out of the line.",
+            given=place.id,
+            do="Ask them why, or choose something else to start.",
+        )
     return PlaceEnded(
         "This place in line was given up.",
         given=place.id,

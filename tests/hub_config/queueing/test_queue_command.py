@@ -85,6 +85,12 @@ def test_unknown_and_ambiguous_places_are_refused(radlab: Radlab, story: Site) -
         assert (status, json.loads(said)["error"]["code"]) == (1, code)
 
 
+def test_a_name_with_a_typo_is_refused_with_the_nearest(radlab: Radlab, story: Site) -> None:
+    status, said = radlab("leave", "bobb", "--reason", "a test")
+    assert status == 1 and "Did you mean 'bob'?" in said
+    assert story.waiting() == ["bob", "cat"]
+
+
 def test_an_empty_queue_says_so(radlab: Radlab, story: Site) -> None:
     for name in ("bob", "cat"):
         story.queue.leave(story.place(name).id, name, story.now)
