@@ -12,6 +12,8 @@ from hub_config.usage.api import visible_entries
 
 router = APIRouter(prefix="/audit", dependencies=[Depends(administrators)])
 MOST_ROWS = 500
+# A search looks further back than the page shows: "nothing matches" is to be true.
+MOST_SEARCHED = 100_000
 # What the portal, the API and the commands write; anything else is shown as it is.
 ACTION_TEXT = {
     "start": N_("started a server"),
@@ -27,10 +29,12 @@ ACTION_TEXT = {
 def audit(visit: Here, q: str = "") -> HTMLResponse:
     """The newest entries; with `q` those that bear it in a name or the reason."""
     wanted = q.strip().casefold()
-    entries = visible_entries(visit.services.audit, visit.person, MOST_ROWS)
+    entries = visible_entries(
+        visit.services.audit, visit.person, MOST_SEARCHED if wanted else MOST_ROWS
+    )
     found = [
         entry
         for entry in entries
         if any(wanted in (x or "").casefold() for x in (entry.by, entry.username, entry.reason))
     ]
-    return page(visit, "audit.html", entries=found, actions=ACTION_TEXT, q=q.strip())
+    return page(visit, "audit.html", entries=found[:MOST_ROWS], actions=ACTION_TEXT, q=q.strip())

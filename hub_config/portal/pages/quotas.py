@@ -25,6 +25,9 @@ from hub_config.usage.model import Held, Kind, Over, Quota
 from hub_config.usage.refusals import LIMIT_TEXT, NoQuota
 
 router = APIRouter(prefix="/quotas", dependencies=[Depends(staff)])
+# The message travels in a cookie, and a cookie has 4096 bytes: a class's homes would not fit.
+_MOST_TOLD = 10
+_MORE = N_("{count} more")
 KIND_TEXT = {Kind.GROUP: N_("group"), Kind.PERSON: N_("person")}
 
 
@@ -87,11 +90,13 @@ async def remove(visit: Here, kind: str, name: str, reason: Text = "") -> Respon
 
 
 def _told(visit: Visit, over: tuple[Over, ...]) -> str:
-    return "; ".join(
+    told = [
         f"{visit.gettext(LIMIT_TEXT[one.what])}: {one.used:g} > {one.limit:g}"
         + (f" ({one.username})" if one.username else "")
-        for one in over
-    )
+        for one in over[:_MOST_TOLD]
+    ]
+    more = len(over) - len(told)
+    return "; ".join([*told, *([visit.gettext(_MORE).format(count=more)] if more else [])])
 
 
 def _chosen(services: Services, kind: str, name: str) -> dict[str, str]:

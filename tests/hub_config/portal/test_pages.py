@@ -11,6 +11,7 @@ import pytest
 
 from hub_config import clock
 from hub_config.gpus.model import Ended
+from hub_config.portal.pages import audit
 from hub_config.portal.services import Services
 from hub_config.usage.model import HomeUse, Kind, Limits, Sample
 
@@ -117,6 +118,33 @@ async def test_a_quota_is_set_shown_with_what_is_in_use_and_lifted(
     assert "Nothing binds radiology any more." in lifted.text
     assert services.quotas.all() == []
     assert [entry.reason for entry in services.audit.recent()] == ["", "winter term"]
+
+
+async def test_a_whole_class_over_a_limit_is_told_in_a_message_that_a_cookie_holds(
+    browser: Callable[..., Any], class_: Any
+) -> None:
+    for number in range(80):
+        class_.start(f"student-{number:02d}", gpus=0)
+    fields = {"kind": "group", "name": "radiology", "minutes": "60"}
+    ana = browser("ana")
+    answer = await ana.call("POST", "/quotas", data=fields)
+    (cookie,) = [c for c in answer.headers.get_list("set-cookie") if "portal-message" in c]
+    assert len(cookie) < 4096
+    shown = (await ana.open("/quotas")).text
+    assert "In use already, and not ended by it" in shown
+    assert "71 more" in shown  # Sam is over it as well
+
+
+async def test_a_search_of_the_audit_looks_further_back_than_the_page_shows(
+    browser: Callable[..., Any], class_: Any, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit, "MOST_ROWS", 2)
+    services.audit.note("ana", "stop", "a fire alarm", username="sam")
+    for _ in range(3):
+        services.audit.note("ana", "stop", "an exam", username="tea")
+    ana = browser("ana")
+    assert "a fire alarm" not in (await ana.open("/audit")).text
+    assert "a fire alarm" in (await ana.open("/audit?q=fire")).text
 
 
 @pytest.mark.parametrize(
