@@ -19,6 +19,9 @@ from hub_config.queueing.model import Place, State
 from hub_config.queueing.store import QueueStore
 
 EVERY_SECONDS = 3.0
+# The Hub ends a start that is being stopped, and asks a second later that it be left: until then
+# it looks like one that was lost.
+SETTLE_SECONDS = 2.0
 # A post takes as long as the Hub waits for a start before it answers; sixty come back together.
 _AT_ONCE = 30
 # What the Hub refuses is asked again, ever less often: each failed start counts in the Hub.
@@ -32,9 +35,11 @@ log = logging.getLogger(__name__)
 class Reviver:
     """Keeps a spawn pending for every open place, for as long as `run` runs."""
 
-    def __init__(self, queue: QueueStore, hub: Hub) -> None:
+    def __init__(self, queue: QueueStore, hub: Hub, settle: float = SETTLE_SECONDS) -> None:
+        """`settle`: for how many seconds a place that looks lost may still be left."""
         self._queue = queue
         self._hub = hub
+        self._settle = settle
         self._at_once = asyncio.Semaphore(_AT_ONCE)
         self._patience: dict[str, tuple[float, float]] = {}  # place id: pause, not before
         self._trouble = ""
@@ -57,8 +62,9 @@ class Reviver:
         """
         places = await asyncio.to_thread(self._queue.open)
         self._forget_all_but(places)
-        if places:
-            await self._revive(await self._lost(places))
+        if places and (lost := await self._lost(places)):
+            await asyncio.sleep(self._settle)
+            await self._revive(lost)
         if self._trouble:
             log.info("places in line are posted to the Hub again")
             self._trouble = ""

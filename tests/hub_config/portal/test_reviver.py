@@ -19,7 +19,7 @@ OPTIONS = {"module": "05_classification", "gpu": True, "language": "en"}
 
 @pytest.fixture
 def reviver(services: Services) -> Reviver:
-    return Reviver(services.queue, services.hub)
+    return Reviver(services.queue, services.hub, settle=0)
 
 
 @pytest.fixture
@@ -68,6 +68,17 @@ async def test_who_holds_a_lease_already_is_posted_first(
     assert [place.username for place in started] == ["tea", "wes"]  # one GPU is free
     await reviver.revive()
     assert [name for name, _ in the_hub.started] == ["tea", "wes", "uma", "vic"]
+
+
+async def test_a_place_whose_start_the_hub_is_ending_is_not_posted_before_it_is_left(
+    line: Any, services: Services, the_hub: Any
+) -> None:
+    place = services.queue.of("uma", "")
+    round_ = asyncio.ensure_future(Reviver(services.queue, services.hub).revive())
+    await asyncio.sleep(1)  # as long as the Hub takes from one to the other
+    services.queue.leave(place.id, "uma", clock.now())
+    await round_
+    assert {name for name, _ in the_hub.started} == {"tea", "vic"}
 
 
 async def test_a_place_that_was_left_is_not_posted(
