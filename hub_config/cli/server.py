@@ -41,6 +41,12 @@ class HubAway(Unready):
     code = "hub_away"
 
 
+class NobodyOfThatName(NotFound):
+    """The Hub knows no such user."""
+
+    code = "nobody_of_that_name"
+
+
 class NotStartedByHub(Conflict):
     """The Hub did not start the server."""
 
@@ -142,6 +148,8 @@ def start(
     options: dict[str, Any] = {"module": module, "gpu": gpu} if module else {}
     options = options or {"image": image, "gpus": int(gpu)}
     answer = _ask(site.settings, "POST", user, options | ({"size": size} if size else {}))
+    if answer.status_code == httpx.codes.NOT_FOUND:
+        raise _unknown(user, _users(site.settings))
     if answer.is_error:
         raise NotStartedByHub(
             "The server of {user} was not started: {reason}.",
@@ -173,12 +181,25 @@ def _of(site: Site, user: str) -> tuple[list[Lease], list[Place]]:
 def _ask(
     settings: Settings, verb: str, user: str, options: dict[str, Any] | None = None
 ) -> httpx.Response:
-    """Ask the Hub as the portal does; HubAway where it does not answer."""
+    """Ask the Hub about USER's server as the portal does; HubAway where it does not answer."""
+    body = {"user_options": options} if options else None
+    return _request(settings, verb, f"users/{quote(user, safe='')}/server", body)
+
+
+def _users(settings: Settings) -> list[str]:
+    """The names that the Hub knows, as far as it tells them; for the nearest to one with a typo."""
+    answer = _request(settings, "GET", "users")
+    return [str(user["name"]) for user in answer.json()] if answer.is_success else []
+
+
+def _request(
+    settings: Settings, verb: str, path: str, body: dict[str, Any] | None = None
+) -> httpx.Response:
     try:
         return httpx.request(
             verb,
-            f"{settings.hub_api_url}/users/{quote(user, safe='')}/server",
-            json={"user_options": options} if options else None,
+            f"{settings.hub_api_url}/{path}",
+            json=body,
             headers={"Authorization": f"token {settings.secret('portal_token')}"},
             timeout=_HUB_SECONDS,
         )
@@ -199,6 +220,16 @@ def _hub_away(reason: str) -> HubAway:
         "The Hub cannot be asked: {reason}.",
         do="`./radlab status` shows what runs, `./radlab up` starts it.",
         reason=reason,
+    )
+
+
+def _unknown(user: str, known: list[str]) -> NobodyOfThatName:
+    return NobodyOfThatName(
+        "The Hub knows no user '{user}'.{hint}",
+        given=user,
+        do="`./radlab invite create` makes a code for somebody new.",
+        user=user,
+        hint=nearest(user, known),
     )
 
 

@@ -40,6 +40,12 @@ class Hub(BaseHTTPRequestHandler):
 
     do_DELETE = do_POST
 
+    def do_GET(self) -> None:
+        assert self.path == "/hub/api/users"
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'[{"name": "ann"}, {"name": "cat"}]')
+
     def log_message(self, *_: Any) -> None:
         return
 
@@ -192,3 +198,12 @@ def test_a_start_that_the_hub_refuses_says_its_reason_and_is_no_entry(
 def test_a_name_that_runs_nothing_is_refused_with_the_nearest(radlab: Radlab) -> None:
     status, said = radlab("stop", "anne", "--reason", "exam")
     assert status == 1 and "Did you mean 'ann'?" in said
+
+
+def test_a_start_for_nobody_is_refused_with_the_nearest(
+    radlab: Radlab, story: Site, hub: type[Hub]
+) -> None:
+    hub.status = 404
+    status, said = radlab("start", "catt", "--image", "base", "--reason", "lost time")
+    assert status == 1 and "Did you mean 'cat'?" in said
+    assert reasons(story) == []
