@@ -116,7 +116,9 @@ async def test_students_pile_no_minutes_up(
     browser: Callable[..., Any], class_: Any, services: Services
 ) -> None:
     sam = browser("sam")
-    assert "in its last 12 minutes" in (await sam.open("/servers/sam/extend")).text
+    page = (await sam.open("/servers/sam/extend")).text
+    assert "in its last 12 minutes" in page
+    assert 'name="minutes"' not in page, "there is nothing to fill in"
     refused = await sam.send("/servers/sam/extend", minutes="15")
     assert refused.status_code == 409
     assert services.ledger.get(class_.sam.id) == class_.sam
