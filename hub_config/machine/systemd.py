@@ -74,10 +74,12 @@ _FOR_USERS = (
 )
 # The keeper sets firewall rules, writes net.bridge.*, loads br_netfilter and asks the NVIDIA
 # driver, so tunables, modules and devices stay open to it. It reads in the kernel's log what was
-# killed for memory, and sets quotas of homes (quotactl(2) wants CAP_SYS_ADMIN). It has the Docker
-# Engine's socket in any case, and with that the machine.
+# killed for memory, and sets quotas of homes (quotactl(2) wants CAP_SYS_ADMIN, and to mark files of
+# students as a home's CAP_FOWNER). It has the Docker Engine's socket in any case, and with that the
+# machine.
 _KEEPER_CAPABILITIES = (
-    "CAP_NET_ADMIN CAP_NET_RAW CAP_SYS_MODULE CAP_DAC_OVERRIDE CAP_CHOWN CAP_SYSLOG CAP_SYS_ADMIN"
+    "CAP_NET_ADMIN CAP_NET_RAW CAP_SYS_MODULE CAP_DAC_OVERRIDE CAP_CHOWN CAP_FOWNER CAP_SYSLOG "
+    "CAP_SYS_ADMIN"
 )
 
 

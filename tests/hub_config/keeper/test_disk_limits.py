@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 
 from hub_config.keeper.disk_limits import give_project, limit_home, project_id, project_of
 from hub_config.keeper.disk_limits import quota_device as device_of
+from hub_config.machine.systemd import units
+from hub_config.settings import Settings
 
 STUDENT = 10001
 MOUNTS = """\
@@ -135,3 +138,21 @@ def test_a_file_system_without_quotas_says_so(mount: Mount) -> None:
     with pytest.raises(OSError):
         limit_home(home, 4, "/dev/null")
     assert project(home) == 0
+
+
+def test_the_rights_of_the_keepers_unit_suffice(mount: Mount, settings: Settings) -> None:
+    home = mount("quota,project", "prjquota") / "mei"
+    home.mkdir(mode=0o700)
+    os.chown(home, STUDENT, STUDENT)
+    unit = units(settings)[f"{settings.instance}-keeper.service"]
+    (bounds,) = [line for line in unit.splitlines() if line.startswith("CapabilityBoundingSet=")]
+    names = bounds.partition("=")[2].split()
+    rights = ",".join(["-all", *(f"+{name.removeprefix('CAP_').lower()}" for name in names)])
+    work = (
+        "import sys; from pathlib import Path\n"
+        "from hub_config.keeper.disk_limits import limit_home, quota_device\n"
+        "home = Path(sys.argv[1]); limit_home(home, 5, quota_device(home))"
+    )
+    words = ["setpriv", f"--bounding-set={rights}", sys.executable, "-c", work, str(home)]
+    subprocess.run(words, check=True)
+    assert project(home) == project_id(home)

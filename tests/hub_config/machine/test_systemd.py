@@ -79,7 +79,8 @@ def test_the_keeper_starts_first_and_may_read_what_was_killed_for_memory(
     shut_out = {"ProtectKernelLogs=yes", "ProtectClock=yes", "PrivateDevices=yes"}
     assert shut_out.isdisjoint(lines)
     (bounds,) = [line for line in lines if line.startswith("CapabilityBoundingSet=")]
-    assert {"CAP_SYSLOG", "CAP_NET_ADMIN", "CAP_CHOWN"} <= set(bounds.split("=")[1].split())
+    needed = {"CAP_SYSLOG", "CAP_NET_ADMIN", "CAP_CHOWN", "CAP_FOWNER"}
+    assert needed <= set(bounds.split("=")[1].split())
     (after,) = [one for one in made["radlab-hub.service"].splitlines() if one.startswith("After=")]
     assert "radlab-keeper.service" in after
 
