@@ -107,11 +107,10 @@ def test_every_folder_has_a_readme_that_names_what_is_in_it(folder: Path) -> Non
             assert f"`{child.name}/" in readme, f"{folder.name}/README.md: nothing on {child.name}/"
 
 
-@pytest.mark.parametrize(
-    "slice_name",
-    ["groups", "offers", "network", "gpus", "usage", "queueing", "containers", "invites"]
-    + ["spawning", "keeper", "portal"],
-)
+SLICES = "groups offers network gpus usage queueing containers invites spawning keeper portal"
+
+
+@pytest.mark.parametrize("slice_name", SLICES.split())
 def test_every_slice_has_a_readme(slice_name: str) -> None:
     text = (ROOT / "hub_config" / slice_name / "README.md").read_text().lower()
     for heading in ("start reading here", "never"):
