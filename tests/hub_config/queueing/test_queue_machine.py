@@ -70,7 +70,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     def enter(self, draw: Draw) -> None:
         name = draw(people)
-        before = {place.id for place in self.site.queue.open()}
+        before = {place.id: place for place in self.site.queue.open()}
         try:
             place = self.site.enter(
                 name,
@@ -80,9 +80,15 @@ class QueueMachine(RuleBasedStateMachine):
                 minutes=draw(minutes),
             )
         except RadLabError:
-            assert {place.id for place in self.site.queue.open()} == before
+            assert {place.id: place for place in self.site.queue.open()} == before
         else:
             if place.id not in before:
+                self.order.insert(self.place_in_order(place), place.id)
+            elif place.rank_at != before[place.id].rank_at:
+                # Who entered without a GPU and now wants one has their hours counted.
+                assert place.rank_at > before[place.id].rank_at
+                assert not before[place.id].request.gpu_count and place.request.gpu_count
+                self.order.remove(place.id)
                 self.order.insert(self.place_in_order(place), place.id)
 
     def place_in_order(self, place: Place) -> int:
