@@ -25,6 +25,7 @@ from hub_config.portal.members import find_person
 from hub_config.portal.rules import MOST_MINUTES, reason_for, require_may_stop
 from hub_config.portal.servers import Server, groups_of, servers_of
 from hub_config.portal.services import Services
+from hub_config.queueing.api import find_place
 from hub_config.queueing.model import NoExtension, Place
 from hub_config.queueing.texts import NO_EXTENSION_TEXT
 from hub_config.usage.rules import minutes_allowed
@@ -224,6 +225,16 @@ def too_soon(near: timedelta) -> MayNotExtend:
         do="Come back then, or wait for the notice in JupyterLab.",
         minutes=near // timedelta(minutes=1),
     )
+
+
+async def may_act_on_place(place_id: str, visit: Here) -> None:
+    """Refuse who may not stop the server that waits there: NotYourPlace, NotYourServer."""
+    services, who = visit.services, visit.person
+    place = await asyncio.to_thread(find_place, services, who, place_id)
+    # Their own place everybody may leave while the Hub is away, and administrators any.
+    mine = who.is_administrator or who.name == place.username
+    groups = frozenset() if mine else await groups_of(services, place.username)
+    require_may_stop(who, place.username, groups)
 
 
 async def start_for(

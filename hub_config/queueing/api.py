@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
@@ -147,8 +147,13 @@ def find_place(services: Services, who: Person, place_id: str) -> Place:
     return place
 
 
-def router(services: Services, person: Callable[..., Person]) -> APIRouter:
-    """The routes; `person` is the dependency that says who asks."""
+def router(
+    services: Services, person: Callable[..., Person], allowed: Callable[..., Any]
+) -> APIRouter:
+    """The routes; `person` is the dependency that says who asks.
+
+    `allowed` refuses who may not act on the server of the owner of the place of the path.
+    """
     routes = APIRouter(tags=["queue"])
     asking = Depends(person)
 
@@ -162,12 +167,12 @@ def router(services: Services, person: Callable[..., Person]) -> APIRouter:
         seen = [x for x in every if may_see(who, x.username, (x.group,) if x.group else ())]
         return QueueOut(**counts, lines=[line_out(line) for line in seen])
 
-    @routes.post("/api/queue/{place_id}/move-up")
+    @routes.post("/api/queue/{place_id}/move-up", dependencies=[Depends(allowed)])
     def move_up(place_id: str, wanted: ReasonIn, who: Person = asking) -> PlaceOut:
         """Put a place first: an administrator of all, an instructor of their group's."""
         return _shown(put_first(services, who, place_id, wanted.reason))
 
-    @routes.delete("/api/queue/{place_id}")
+    @routes.delete("/api/queue/{place_id}", dependencies=[Depends(allowed)])
     def leave(place_id: str, reason: str = "", who: Person = asking) -> PlaceOut:
         """Give a place up: one's own, or with a reason a student's."""
         return _shown(give_up(services, who, place_id, reason))

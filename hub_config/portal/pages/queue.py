@@ -12,13 +12,13 @@ from fastapi.responses import HTMLResponse, Response
 from hub_config import clock
 from hub_config.errors import RadLabError
 from hub_config.groups.rules import Person
-from hub_config.portal.acting import start_for
+from hub_config.portal.acting import may_act_on_place, start_for
 from hub_config.portal.gate import Here, Visit
 from hub_config.portal.pages.groups import Text
 from hub_config.portal.pages.invites import staff
 from hub_config.portal.pages.modules import module_titles
 from hub_config.portal.pages.render import N_, go, page
-from hub_config.portal.rules import may_see
+from hub_config.portal.rules import may_see, may_stop
 from hub_config.portal.services import Services
 from hub_config.portal.starting import offers, options_of, sizes
 from hub_config.queueing.api import find_place, give_up, put_first
@@ -79,13 +79,13 @@ async def start(
     return go(visit, "queue", message, name=name)
 
 
-@router.get("/{place_id}/move-up", dependencies=[Depends(staff)])
+@router.get("/{place_id}/move-up", dependencies=[Depends(staff), Depends(may_act_on_place)])
 async def ask_move_up(visit: Here, place_id: str) -> HTMLResponse:
     """Ask why."""
     return await _ask(visit, "place_move_up.html", place_id)
 
 
-@router.post("/{place_id}/move-up", dependencies=[Depends(staff)])
+@router.post("/{place_id}/move-up", dependencies=[Depends(staff), Depends(may_act_on_place)])
 async def do_move_up(visit: Here, place_id: str, reason: Text = "") -> Response:
     """Let somebody go before the others of their group, or of the site."""
     try:
@@ -95,13 +95,13 @@ async def do_move_up(visit: Here, place_id: str, reason: Text = "") -> Response:
     return go(visit, "queue", N_("{name} has moved up."), name=place.username)
 
 
-@router.get("/{place_id}/leave")
+@router.get("/{place_id}/leave", dependencies=[Depends(may_act_on_place)])
 async def ask_leave(visit: Here, place_id: str) -> HTMLResponse:
     """Ask before a place is given up."""
     return await _ask(visit, "place_leave.html", place_id)
 
 
-@router.post("/{place_id}/leave")
+@router.post("/{place_id}/leave", dependencies=[Depends(may_act_on_place)])
 async def do_leave(visit: Here, place_id: str, reason: Text = "") -> Response:
     """Close a place."""
     try:
@@ -119,12 +119,13 @@ async def _show(
 ) -> HTMLResponse:
     services, person = visit.services, visit.person
     is_staff = person.is_administrator or person.is_instructor
-    seen, titles, choices, people = await asyncio.gather(
+    seen, titles, choices, groups = await asyncio.gather(
         asyncio.to_thread(_seen, services, person),
         asyncio.to_thread(module_titles, services, visit.language),
         asyncio.to_thread(offers, services, visit.language) if is_staff else _nothing(),
-        _students(visit) if is_staff else _nothing(),
+        _groups(visit) if is_staff else _nobody(),
     )
+    owners = {line.username for line in seen.lines}
     return page(
         visit,
         "queue.html",
@@ -134,7 +135,8 @@ async def _show(
         reasons=REASON_TEXT,
         staff=is_staff,
         offers=choices,
-        people=people,
+        people=[name for name, its in groups.items() if may_see(person, name, its)],
+        theirs={name for name in owners if may_stop(person, name, groups.get(name, ()))},
         sizes=await asyncio.to_thread(sizes, services, visit.language),
         values=values or _EMPTY,
         error=error,
@@ -152,9 +154,12 @@ def _seen(services: Services, person: Person) -> Queue:
     return Queue(seen, states.count("running"), states.count("waiting"))
 
 
-async def _students(visit: Visit) -> list[str]:
-    users = await visit.services.hub.users()
-    return [user.name for user in users if may_see(visit.person, user.name, user.groups)]
+async def _groups(visit: Visit) -> dict[str, frozenset[str]]:
+    return {user.name: user.groups for user in await visit.services.hub.users()}
+
+
+async def _nobody() -> dict[str, frozenset[str]]:
+    return {}
 
 
 async def _nothing() -> list[str]:

@@ -327,6 +327,36 @@ async def test_a_place_moves_up_with_a_reason(
     assert "Nothing matches" in (await browser("ana").open("/audit?q=nobody")).text
 
 
+@pytest.mark.parametrize("groups", [["instructors", "radiology:instructors"], ["administrators"]])
+async def test_an_instructor_neither_moves_nor_takes_out_the_place_of_other_staff(
+    browser: Callable[..., Any],
+    class_: Any,
+    services: Services,
+    the_hub: Any,
+    groups: list[str],
+) -> None:
+    class_.wait("tea")
+    place = class_.wait("uma")
+    the_hub.groups["uma"] = ["radiology", *groups]
+    ines = browser("ines")
+    page = (await ines.open("/queue")).text
+    assert "<strong>uma</strong>" in page and place.id not in page
+    answers = [
+        await ines.call("POST", f"/api/queue/{place.id}/move-up", json={"reason": WHY}),
+        await ines.call("DELETE", f"/api/queue/{place.id}", params={"reason": WHY}),
+        await ines.send(f"/queue/{place.id}/move-up", reason=WHY),
+        await ines.send(f"/queue/{place.id}/leave", reason=WHY),
+        await ines.open(f"/queue/{place.id}/leave"),
+    ]
+    assert [answer.status_code for answer in answers] == [403] * len(answers)
+    assert answers[0].json()["error"]["code"] == "not_your_server"
+    assert [each.username for each in services.queue.open()] == ["tea", "uma"]
+    assert services.audit.recent() == []
+    ana = browser("ana")
+    assert "uma has moved up" in (await ana.send(f"/queue/{place.id}/move-up", reason=WHY)).text
+    assert "out of the queue" in (await browser("uma").send(f"/queue/{place.id}/leave")).text
+
+
 async def test_a_student_leaves_their_own_place_and_no_other(
     browser: Callable[..., Any], class_: Any, services: Services
 ) -> None:
