@@ -56,7 +56,7 @@ def move_up(place: str, reason: str, as_json: bool) -> None:
     """Put PLACE (its id, the id's beginning, or its owner's name) before all others."""
     site = open_site()
     queue, chosen, reason = _chosen(site, place, reason)
-    moved = queue.move_up(chosen.id, operator(), whole_site=True)
+    moved = queue.move_up(chosen.id, operator())
     _say(site, "move_up", reason, moved, as_json, f"{moved.username} is first in the queue.")
 
 

@@ -52,6 +52,7 @@ class LineOut(BaseModel):
     position: int = Field(description="From 1 among those that wait; 0 for the others.")
     task: str = Field(description="The module, or the image without one.")
     group: str | None
+    groups: list[str] = Field(description="All groups that a place may be served from.")
     gpu_count: int
     created: datetime
     until: datetime | None = Field(description="When a running session ends.")
@@ -113,17 +114,22 @@ def _said(value: object) -> object:
 
 def may_see(who: Person, username: str, groups: tuple[str, ...]) -> bool:
     """True where `who` may know of this line: their own, of a group they teach, or any."""
-    return who.is_administrator or who.name == username or bool(set(groups) & who.taught)
+    return who.name == username or _is_staff_of(who, groups)
+
+
+def _is_staff_of(who: Person, groups: tuple[str, ...]) -> bool:
+    return who.is_administrator or not who.taught.isdisjoint(groups)
 
 
 def put_first(services: Services, who: Person, place_id: str, reason: str) -> Place:
     """Move a place up for `reason`; NotYourPlace, NoReason, and what the store refuses."""
     require_staff(who)
     place = services.queue.get(place_id)
-    if not (who.is_administrator or set(place.request.groups[:1]) & who.taught):
+    if not _is_staff_of(who, place.request.groups):
         raise refusals.not_your_place(place.id, who.taught)
     reason = check_reason(reason)
-    moved = services.queue.move_up(place_id, who.name, whole_site=who.is_administrator)
+    among = None if who.is_administrator else who.taught
+    moved = services.queue.move_up(place_id, who.name, among=among)
     _note(services, who, "move_up", reason, moved)
     return moved
 
@@ -164,7 +170,7 @@ def router(
         counts = {state: 0 for state in ("running", "starting", "waiting")}
         for line in every:
             counts[line.state] += 1
-        seen = [x for x in every if may_see(who, x.username, (x.group,) if x.group else ())]
+        seen = [line for line in every if may_see(who, line.username, line.groups)]
         return QueueOut(**counts, lines=[line_out(line) for line in seen])
 
     @routes.post("/api/queue/{place_id}/move-up", dependencies=[Depends(allowed)])

@@ -19,7 +19,8 @@ class Line:
     """A running session (`until` it ends) or a place in line (`expected` when it is there).
 
     `id` is the lease's or the place's. `position` counts from 1 among those that wait, and is 0 for
-    the others; `order` counts all lines.
+    the others; `order` counts all lines. `groups` are all that it is of or may come to be of;
+    `group` is the one that is shown.
     """
 
     id: str
@@ -29,6 +30,7 @@ class Line:
     position: int
     task: str
     group: str | None
+    groups: tuple[str, ...]
     gpu_count: int
     created: datetime
     until: datetime | None
@@ -55,6 +57,7 @@ def _of_lease(lease: Lease, order: int) -> Line:
         position=0,
         task=_task(lease),
         group=lease.group,
+        groups=(lease.group,) if lease.group else (),
         gpu_count=lease.gpu_count,
         created=lease.granted_at,
         until=lease.until,
@@ -73,6 +76,7 @@ def _of_place(standing: Standing, order: int) -> Line:
         position=outlook.position,
         task=_task(place.request),
         group=next(iter(place.request.groups), None),
+        groups=place.request.groups,
         gpu_count=place.request.gpu_count,
         created=place.entered_at,
         until=None,

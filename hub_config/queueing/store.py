@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -138,16 +138,16 @@ class QueueStore:
                 _end(row, State.DONE, None, now)
             return place_of(found[0]) if found else None
 
-    def move_up(self, place_id: str, by: str, *, whole_site: bool) -> Place:
-        """Put a waiting place before all others (`whole_site`), or before those of its group.
+    def move_up(self, place_id: str, by: str, *, among: Collection[str] | None = None) -> Place:
+        """Put a waiting place before all others, or before those of the groups `among`.
 
-        Those it passes change places among themselves, so that with a group nobody of another
+        Those it passes change places among themselves, so that with groups nobody of another
         group is passed. Raises UnknownPlace, PlaceOver, PlaceStarting.
         """
         with writing(self.engine) as session:
             row = _waiting_row(session, place_id)
             rows = open_rows(session, PlaceTable.state == State.WAITING.value)
-            passed = [r for r in rows if whole_site or _group_of(r) == _group_of(row)]
+            passed = [r for r in rows if r is row or among is None or _is_of(r, among)]
             ahead = passed[: passed.index(row) + 1]
             slots = [(each.priority, each.rank_at) for each in ahead]
             for each, slot in zip([row, *ahead[:-1]], slots, strict=True):
@@ -367,9 +367,9 @@ def _waiting_row(session: Session, place_id: str) -> PlaceTable:
     return row
 
 
-def _group_of(row: PlaceTable) -> str | None:
-    """The group that a place counts for, as far as that is known before it is served."""
-    return next(iter(place_of(row).request.groups), None)
+def _is_of(row: PlaceTable, groups: Collection[str]) -> bool:
+    """Whether one of `groups` may come to serve the place."""
+    return not set(place_of(row).request.groups).isdisjoint(groups)
 
 
 def _open_row(session: Session, username: str, server_name: str) -> PlaceTable | None:

@@ -146,11 +146,7 @@ async def _show(
 def _seen(services: Services, person: Person) -> Queue:
     every = lines(services.queue.board(clock.now()), services.ledger.active())
     states = [line.state for line in every]
-    seen = [
-        line
-        for line in every
-        if may_see_line(person, line.username, (line.group,) if line.group else ())
-    ]
+    seen = [line for line in every if may_see_line(person, line.username, line.groups)]
     return Queue(seen, states.count("running"), states.count("waiting"))
 
 

@@ -109,6 +109,29 @@ def test_an_instructor_moves_nobody_of_another_group(client: TestClient, site: S
         assert answer.json()["error"]["code"] == "not_your_place"
 
 
+def test_a_place_of_two_groups_is_seen_and_moved_by_the_teacher_of_either(
+    client: TestClient, site: Site
+) -> None:
+    teacher = {"x-name": "ivo", "x-groups": "bb:instructors,instructors"}
+    url = f"/api/queue/{site.enter('fay', groups=('aa', 'bb')).id}"
+    seen = client.get("/api/queue", headers=teacher).json()["lines"]
+    assert [line["username"] for line in seen] == ["dan", "fay"]
+    assert seen[1]["groups"] == ["aa", "bb"]
+    assert client.post(f"{url}/move-up", json=WHY, headers=teacher).status_code == 200
+    # Past those of the group that they teach; those of the other one have lost nothing.
+    assert site.waiting() == ["fay", "bob", "cat", "dan"]
+    assert client.delete(url, params=WHY, headers=teacher).status_code == 200
+
+
+def test_an_instructor_who_studies_elsewhere_does_not_move_themselves_up(
+    client: TestClient, site: Site
+) -> None:
+    url = f"/api/queue/{site.enter('ira', groups=('bb',)).id}/move-up"
+    answer = client.post(url, json=WHY, headers=INSTRUCTOR)
+    assert answer.json()["error"]["code"] == "not_your_place"
+    assert site.waiting() == ["dan", "bob", "cat", "ira"]
+
+
 def test_ones_own_place_is_left_without_a_reason(client: TestClient, site: Site) -> None:
     url = f"/api/queue/{site.place('bob').id}"
     assert client.delete(url, headers=BOB).json()["state"] == "left"

@@ -109,7 +109,7 @@ def test_who_was_moved_up_stays_first_with_other_options(site: Site) -> None:
     site.release("ann")
     site.enter("bob")
     place = site.enter("ann", gpu_count=0)
-    site.queue.move_up(place.id, "ada", whole_site=True)
+    site.queue.move_up(place.id, "ada")
     site.queue.change(place.id, wanted("ann"), {}, site.now)
     assert site.waiting() == ["ann", "bob"]
 
@@ -148,7 +148,7 @@ def test_unknown_places_are_refused(site: Site) -> None:
     for act in (
         lambda: site.queue.get("none"),
         lambda: site.queue.leave("none", "ann", site.now),
-        lambda: site.queue.move_up("none", "ada", whole_site=True),
+        lambda: site.queue.move_up("none", "ada"),
     ):
         with pytest.raises(UnknownPlace):
             act()
@@ -158,7 +158,7 @@ def test_moving_up_passes_everybody_of_the_site(site: Site) -> None:
     site.cards("aa", "bb")
     for name, group in (("ann", "aa"), ("bob", "bb"), ("cat", "aa"), ("dan", "bb")):
         site.enter(name, groups=(group,))
-    site.queue.move_up(site.place("dan").id, "ada", whole_site=True)
+    site.queue.move_up(site.place("dan").id, "ada")
     assert site.waiting() == ["dan", "ann", "bob", "cat"]
 
 
@@ -167,7 +167,7 @@ def test_moving_up_within_a_group_passes_nobody_of_another(site: Site) -> None:
     groups = {"ann": "aa", "bob": "bb", "cat": "aa", "dan": "bb", "eve": "aa"}
     for name, group in groups.items():
         site.enter(name, groups=(group,))
-    site.queue.move_up(site.place("eve").id, "ira", whole_site=False)
+    site.queue.move_up(site.place("eve").id, "ira", among=("aa",))
     assert site.waiting() == ["eve", "bob", "ann", "dan", "cat"]
 
 
@@ -175,7 +175,7 @@ def test_who_enters_later_stays_behind_somebody_who_was_moved_up(site: Site) -> 
     site.cards("aa")
     for name in ("ann", "bob"):
         site.enter(name)
-    site.queue.move_up(site.place("bob").id, "ada", whole_site=True)
+    site.queue.move_up(site.place("bob").id, "ada")
     site.enter("cat")
     assert site.waiting() == ["bob", "ann", "cat"]
 

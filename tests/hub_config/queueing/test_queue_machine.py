@@ -106,7 +106,7 @@ class QueueMachine(RuleBasedStateMachine):
         waiting = [p for p in self.site.queue.open() if p.state is State.WAITING]
         if waiting:
             place = draw(st.sampled_from(waiting))
-            self.site.queue.move_up(place.id, "ada", whole_site=True)
+            self.site.queue.move_up(place.id, "ada")
             first = min(self.order.index(each.id) for each in waiting)
             self.order.remove(place.id)
             self.order.insert(first, place.id)
