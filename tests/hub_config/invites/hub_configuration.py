@@ -12,8 +12,10 @@ from hub_config.invites import TEMPLATES
 from hub_config.invites.authenticator import RadlabAuthenticator
 from hub_config.settings import load_settings
 from hub_config.spawning import pages
+from hub_config.spawning.stores import Stores
 
 settings = load_settings()
+stores = Stores(settings)
 c = get_config()  # noqa: F821  # traitlets puts it here
 
 
@@ -36,12 +38,18 @@ class NoProxy(Proxy):
         return self.routes
 
 
+def launch(spawner):  # type: ignore[no-untyped-def]
+    """The launch page of a site that offers nothing; no server is ever started here."""
+    groups = [group.name for group in spawner.user.groups]
+    return stores.launch(groups, spawner.user.name)
+
+
 c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{os.environ['TEST_HUB_PORT']}/hub/"
 c.JupyterHub.db_url = settings.jupyterhub_database_url
 c.JupyterHub.cookie_secret = bytes.fromhex(settings.make_secret("cookie_secret"))
 c.JupyterHub.proxy_class = NoProxy
 c.JupyterHub.spawner_class = SimpleLocalProcessSpawner
-c.Spawner.options_form = "<p>nothing</p>"  # a launch page without cards; no server is ever started
+c.Spawner.options_form = launch  # the real page, without anything on offer
 c.JupyterHub.authenticator_class = RadlabAuthenticator
 c.RadlabAuthenticator.attempts_per_account_and_address = 3
 c.RadlabAuthenticator.attempts_per_account = 5
