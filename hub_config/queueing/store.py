@@ -177,6 +177,12 @@ class QueueStore:
         with reading(self.engine) as session:
             return place_of(_find(session, place_id))
 
+    def of_groups(self, place_ids: Collection[str], groups: Collection[str]) -> set[str]:
+        """Which of these places, open or over, may have been served from one of `groups`."""
+        with reading(self.engine) as session:
+            rows = session.scalars(select(PlaceTable).where(PlaceTable.id.in_(place_ids)))
+            return {row.id for row in rows if _is_of(row, groups)}
+
     def of(self, username: str, server_name: str) -> Place | None:
         """The open place of that server; None where there is none."""
         with reading(self.engine) as session:

@@ -1,13 +1,14 @@
 """Routes of quotas, records of use and the audit.
 
 Administrators see all. Instructors see the records of the groups that they teach, those groups'
-quotas, and of the audit what they did themselves and what was done to sessions of those groups.
-Everybody sees their own use and the quotas that bind them. Only administrators set quotas.
+quotas, and of the audit what they did themselves and what was done to sessions and places of
+those groups. Everybody sees their own use and the quotas that bind them. Only administrators set
+quotas.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, Protocol
@@ -30,6 +31,13 @@ _USER = Query(default=None, description="Only this person's.")
 _GROUP = Query(default=None, description="Only what counts for this class group.")
 
 
+class Places(Protocol):
+    """What the audit asks of the queue."""
+
+    def of_groups(self, place_ids: Collection[str], groups: Collection[str]) -> set[str]:
+        """Which of these places, open or over, are of one of `groups`."""
+
+
 class Services(Protocol):
     """What these routes need of the portal."""
 
@@ -44,6 +52,10 @@ class Services(Protocol):
     @property
     def audit(self) -> AuditStore:
         """What staff did for whom."""
+
+    @property
+    def queue(self) -> Places:
+        """Whose places these were."""
 
 
 class RecordOut(BaseModel):
@@ -223,11 +235,12 @@ def _over_for(who: Person, standing: Standing) -> tuple[Over, ...]:
     return tuple(over for over in standing.over if over.username in (None, who.name))
 
 
-def visible_entries(audit: AuditStore, who: Person, limit: int) -> list[Entry]:
+def visible_entries(services: Services, who: Person, limit: int) -> list[Entry]:
     """The newest lines of the audit that `who` may see."""
     if who.is_administrator:
-        return audit.recent(limit)
-    return audit.recent(limit, by=who.name, groups=who.taught)
+        return services.audit.recent(limit)
+    places = services.queue.of_groups
+    return services.audit.recent(limit, by=who.name, groups=who.taught, places=places)
 
 
 def visible_records(
@@ -292,7 +305,7 @@ def router(services: Services, person: Callable[..., Person]) -> APIRouter:
     ) -> list[EntryOut]:
         """What staff did for whom and why, newest first; for instructors their part of it."""
         require_staff(who)
-        entries = visible_entries(services.audit, who, limit)
+        entries = visible_entries(services, who, limit)
         return [EntryOut.model_validate(entry) for entry in entries]
 
     return routes

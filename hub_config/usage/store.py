@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 
-from sqlalchemy import Engine, or_, select
+from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
 from hub_config import clock
@@ -35,6 +35,9 @@ log = logging.getLogger(__name__)
 
 # A query may name only so many ids: SQLite allows 32,766 parameters.
 _AT_ONCE = 5000
+
+# Which of these places are of one of these groups: places are not this slice's.
+PlacesOf = Callable[[Collection[str], Collection[str]], Collection[str]]
 
 
 class QuotaStore:
@@ -238,15 +241,35 @@ class AuditStore:
             return _entry(row)
 
     def recent(
-        self, limit: int = 200, *, by: str | None = None, groups: Collection[str] = ()
+        self,
+        limit: int = 200,
+        *,
+        by: str | None = None,
+        groups: Collection[str] = (),
+        places: PlacesOf | None = None,
     ) -> list[Entry]:
-        """The newest entries first: all, or those of `by` and those about leases of `groups`."""
-        query = select(AuditTable).outerjoin(LeaseTable, LeaseTable.id == AuditTable.lease_id)
-        if by is not None:
-            query = query.where(or_(AuditTable.by == by, LeaseTable.group_name.in_(groups)))
+        """The newest entries first: all, or those of `by` and those about `groups`.
+
+        About these are their leases, and of a few places those that `places` says are theirs.
+        """
+        query = select(AuditTable, LeaseTable.group_name.in_(groups)).order_by(AuditTable.id.desc())
+        query = query.outerjoin(LeaseTable, LeaseTable.id == AuditTable.lease_id)
+        found: list[Entry] = []
         with reading(self.engine) as session:
-            rows = session.scalars(query.order_by(AuditTable.id.desc()).limit(limit))
-            return [_entry(row) for row in rows]
+            if by is None:
+                return [_entry(row) for row, _ in session.execute(query.limit(limit))]
+            rows = session.execute(query.execution_options(yield_per=_AT_ONCE))
+            for part in rows.partitions():
+                ids = {row.place_id for row, _ in part if row.place_id}
+                theirs = places(ids, groups) if places else ()
+                found += [
+                    _entry(row)
+                    for row, leased in part
+                    if leased or row.by == by or row.place_id in theirs
+                ]
+                if len(found) >= limit:
+                    break
+        return found[:limit]
 
 
 def _check_name(session: Session, kind: Kind, name: str) -> None:

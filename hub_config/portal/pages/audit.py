@@ -29,9 +29,7 @@ ACTION_TEXT = {
 def audit(visit: Here, q: str = "") -> HTMLResponse:
     """The newest entries; with `q` those that bear it in a name or the reason."""
     wanted = q.strip().casefold()
-    entries = visible_entries(
-        visit.services.audit, visit.person, MOST_SEARCHED if wanted else MOST_ROWS
-    )
+    entries = visible_entries(visit.services, visit.person, MOST_SEARCHED if wanted else MOST_ROWS)
     found = [
         entry
         for entry in entries

@@ -171,6 +171,17 @@ def test_moving_up_within_a_group_passes_nobody_of_another(site: Site) -> None:
     assert site.waiting() == ["eve", "bob", "ann", "dan", "cat"]
 
 
+def test_a_place_is_of_all_groups_that_may_serve_it_also_when_it_is_over(site: Site) -> None:
+    site.cards("aa", "bb")
+    both, one = site.enter("ann", groups=("aa", "bb")), site.enter("bob", groups=("bb",))
+    site.queue.leave(both.id, "ann", site.now)
+    asked = (both.id, one.id, "none")
+    assert site.queue.of_groups(asked, ["aa"]) == {both.id}
+    assert site.queue.of_groups(asked, ["aa", "bb"]) == {both.id, one.id}
+    assert site.queue.of_groups([one.id], ["bb"]) == {one.id}
+    assert site.queue.of_groups(asked, []) == set()
+
+
 def test_who_enters_later_stays_behind_somebody_who_was_moved_up(site: Site) -> None:
     site.cards("aa")
     for name in ("ann", "bob"):

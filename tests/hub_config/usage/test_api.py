@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,6 +22,7 @@ Run = Callable[..., Lease]
 ADMINISTRATOR = {"x-name": "ada", "x-groups": "administrators"}
 INSTRUCTOR = {"x-name": "ida", "x-groups": "radiology,radiology:instructors,instructors"}
 STUDENT = {"x-name": "sam", "x-groups": "radiology"}
+PLACES = {"place-of-sam": {"radiology", "oncology"}, "place-of-kim": {"oncology"}}
 
 
 @dataclass
@@ -29,6 +30,14 @@ class Services:
     quotas: QuotaStore
     usage: UsageStore
     audit: AuditStore
+    queue: Line
+
+
+class Line:
+    """A queue that knows two places, over both."""
+
+    def of_groups(self, place_ids: Collection[str], groups: Collection[str]) -> set[str]:
+        return {place for place in place_ids if PLACES.get(place, set()) & set(groups)}
 
 
 def person(x_name: str = Header(), x_groups: str = Header()) -> Person:
@@ -46,7 +55,7 @@ def client(
     """The routes at two o'clock, two hours after the leases of `run` begin."""
     monkeypatch.setattr(clock, "now", lambda: noon + timedelta(hours=2))
     app = FastAPI()
-    app.include_router(router(Services(quotas, usage, audit), person))
+    app.include_router(router(Services(quotas, usage, audit, Line()), person))
 
     @app.exception_handler(RadLabError)
     def refused(_request: Request, error: RadLabError) -> JSONResponse:
@@ -251,3 +260,13 @@ def test_staff_see_their_part_of_the_audit(
     assert [entry["username"] for entry in entries] == seen
     assert all(entry["reason"] for entry in entries)
     assert len(client.get("/api/audit?limit=1", headers=who).json()) == 1
+
+
+def test_an_instructor_sees_what_was_done_to_places_of_their_groups_before_any_lease(
+    client: TestClient, audit: AuditStore
+) -> None:
+    audit.note("ada", "move_up", "ill", username="kim", place_id="place-of-kim")
+    audit.note("ada", "move_up", "ill", username="sam", place_id="place-of-sam")
+    audit.note("ada", "start", "ill", username="eve")
+    entries = client.get("/api/audit", headers=INSTRUCTOR).json()
+    assert [entry["username"] for entry in entries] == ["sam"]
