@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from jupyterhub.apihandlers.base import APIHandler
@@ -25,6 +26,8 @@ from hub_config.spawning.pages import gettext_of
 from hub_config.spawning.sessions import Beat, Sessions, SessionTokenOnly, no_session
 
 _SESSIONS = "radlab_sessions"
+# Threads of their own: servers that ask without end keep nothing else in the Hub waiting.
+_THREADS = ThreadPoolExecutor(4, thread_name_prefix="radlab-session")
 
 
 class _OwnSession(APIHandler):  # type: ignore[misc]  # JupyterHub has no types
@@ -39,7 +42,7 @@ class _OwnSession(APIHandler):  # type: ignore[misc]  # JupyterHub has no types
                 act(sessions, lease_id, groups)
                 return sessions.facts(lease_id, groups)
 
-            self.finish(await asyncio.to_thread(work))
+            self.finish(await asyncio.get_running_loop().run_in_executor(_THREADS, work))
         except RadLabError as error:
             told = error.as_dict()
             told["error"]["message"] = error.localised(gettext_of(self))

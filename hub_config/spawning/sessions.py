@@ -6,6 +6,8 @@ what was killed for memory, how full the home is.
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
@@ -29,6 +31,8 @@ DISK_WARNS = 0.8
 # A little earlier than the warning, so that a heartbeat has brought it when that is shown.
 _EARLIER = timedelta(minutes=2)
 _BEAT_LASTS = timedelta(minutes=1)
+# What a server says more often than this is not written: each write waits for the disk.
+WRITES_APART = 2.0
 
 
 class SessionTokenOnly(NotAllowed):
@@ -81,6 +85,8 @@ class Sessions:
         self._queue = QueueStore(engine, settings)
         self._usage = UsageStore(engine)
         self._quotas = QuotaStore(engine)
+        self._wrote: dict[str, float] = {}
+        self._writes = threading.Lock()
 
     def facts(self, lease_id: str, groups: Iterable[str]) -> dict[str, Any]:
         """What JupyterLab shows of the session; NoSession where its lease is over."""
@@ -96,14 +102,19 @@ class Sessions:
         )
 
     def beat(self, lease_id: str, beat: Beat) -> None:
-        """Keep what the session says of itself; real use takes an end for idleness back."""
+        """Keep what the session says of itself; real use takes an end for idleness back.
+
+        Said again within `WRITES_APART` it is not kept, unless it takes such an end back.
+        """
         lease, now = self._lease(lease_id), clock.now()
         usage = self._usage.of([lease.id]).get(lease.id) or LeaseUsage(lease_id=lease.id)
         noted = usage.busy_at is not None and now - usage.busy_at < _BEAT_LASTS and not beat.keep
         moved = beat.real_use and not noted
-        if moved or usage.kernels != beat.kernels:
+        idle_no_more = beat.real_use and lease.stop_why is Ended.IDLE
+        changed = moved or usage.kernels != beat.kernels
+        if changed and (self._may_write(lease.id) or idle_no_more):
             self._usage.busy(lease.id, now if moved else None, beat.kernels)
-        if beat.real_use and lease.stop_why is Ended.IDLE:
+        if idle_no_more:
             self._ledger.let_run(lease.id, Ended.IDLE)
 
     def extend(self, lease_id: str, groups: Iterable[str]) -> None:
@@ -119,6 +130,13 @@ class Sessions:
         bounds = self._quotas.of(lease.username, list(groups))
         most = minutes_allowed(wanted, bounds, lease.group)
         self._ledger.extend(lease_id, offered.minutes, now, most_minutes=most)
+
+    def _may_write(self, lease_id: str) -> bool:
+        now = time.monotonic()
+        with self._writes:
+            recent = {lease: at for lease, at in self._wrote.items() if now - at < WRITES_APART}
+            self._wrote = {lease_id: now, **recent}
+        return lease_id not in recent
 
     @property
     def _near(self) -> timedelta:
