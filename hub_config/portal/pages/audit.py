@@ -1,4 +1,8 @@
-"""The audit: what staff did for whom, and why, newest first."""
+"""The audit: what staff did for whom, and why, newest first.
+
+Administrators see all; instructors what they did, and what was done for sessions and places of the
+groups that they teach.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +10,11 @@ from fastapi import APIRouter, Depends
 from fastapi.responses import HTMLResponse
 
 from hub_config.portal.gate import Here
-from hub_config.portal.pages.groups import administrators
+from hub_config.portal.pages.invites import staff
 from hub_config.portal.pages.render import N_, page
 from hub_config.usage.api import visible_entries
 
-router = APIRouter(prefix="/audit", dependencies=[Depends(administrators)])
+router = APIRouter(prefix="/audit", dependencies=[Depends(staff)])
 MOST_ROWS = 500
 # A search looks further back than the page shows: "nothing matches" is to be true.
 MOST_SEARCHED = 100_000

@@ -20,6 +20,7 @@ _INSTRUCTOR = (
     ("quotas", "/quotas", N_("Quotas")),
     ("usage", "/usage", N_("Usage")),
     ("invites", "/invites", N_("Student codes")),
+    ("audit", "/audit", N_("Audit")),
 )
 _ADMINISTRATOR = (
     *_INSTRUCTOR[:3],
@@ -28,7 +29,7 @@ _ADMINISTRATOR = (
     ("people", "/people", N_("People")),
     ("invites", "/invites", N_("Invites")),
     *_INSTRUCTOR[3:5],
-    ("audit", "/audit", N_("Audit")),
+    _INSTRUCTOR[-1],
 )
 
 

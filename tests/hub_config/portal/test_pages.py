@@ -147,6 +147,24 @@ async def test_a_search_of_the_audit_looks_further_back_than_the_page_shows(
     assert "a fire alarm" in (await ana.open("/audit?q=fire")).text
 
 
+async def test_instructors_read_their_part_of_the_audit(
+    browser: Callable[..., Any], class_: Any, services: Services
+) -> None:
+    place = class_.wait("tea")
+    services.audit.note("ana", "move_up", "a place of theirs", username="tea", place_id=place.id)
+    services.audit.note("ana", "stop", "a server of theirs", username="sam", lease_id=class_.sam.id)
+    services.audit.note("ana", "stop", "of another group", username="oda")
+    services.audit.note("ines", "start", "what they did", username="uma")
+    ines = browser("ines")
+    page = (await ines.open("/audit")).text
+    for reason in ("a place of theirs", "a server of theirs", "what they did"):
+        assert reason in page
+    assert "of another group" not in page
+    assert "Nothing matches" in (await ines.open("/audit?q=another")).text
+    assert 'href="/services/radlab/audit"' in (await ines.open("/")).text
+    assert 'href="/services/radlab/audit"' not in (await browser("sam").open("/")).text
+
+
 @pytest.mark.parametrize(
     ("fields", "says"),
     [
