@@ -16,6 +16,7 @@ from typing import Protocol
 
 from hub_config.errors import RadLabError
 from hub_config.queueing.model import Place, Standing
+from hub_config.spawning.refusal import place_gone
 
 LOOK_SECONDS = 0.25
 _KEPT_SECONDS = 1.0
@@ -32,7 +33,7 @@ class Lines(Protocol):
     """Where the board looks; synchronous, for threads."""
 
     def places(self, place_ids: Collection[str]) -> Mapping[str, Place]:
-        """Those places as they stand, closed ones too."""
+        """Those places as they stand, closed ones too; one that is gone is left out."""
 
     def standings(self) -> list[Standing]:
         """Every open place with what its owner is told."""
@@ -60,7 +61,10 @@ class Board:
         self._trouble = ""
 
     async def until(self, place_id: str, is_news: IsNews) -> Place:
-        """The place, as soon as `is_news` says so of it; waits for as long as that takes."""
+        """The place, as soon as `is_news` says so of it; waits for as long as that takes.
+
+        PlaceEnded where there is no such place any more.
+        """
         future: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
         waiter = _Waiter(place_id, is_news, future)
         self._waiters.add(waiter)
@@ -92,7 +96,7 @@ class Board:
             self._sooner.clear()
             try:
                 ids = {waiter.place_id for waiter in self._waiters}
-                self._bring(await asyncio.to_thread(self._lines.places, ids))
+                self._bring(ids, await asyncio.to_thread(self._lines.places, ids))
                 self._trouble = ""
             except Exception as error:  # whoever waits is told nothing wrong, and waits on
                 self._say(error)
@@ -101,10 +105,14 @@ class Board:
             except TimeoutError:
                 continue
 
-    def _bring(self, places: Mapping[str, Place]) -> None:
+    def _bring(self, asked: Collection[str], places: Mapping[str, Place]) -> None:
         for waiter in list(self._waiters):
+            if waiter.place_id not in asked or waiter.place.done():
+                continue
             place = places.get(waiter.place_id)
-            if place is not None and waiter.is_news(place) and not waiter.place.done():
+            if place is None:
+                waiter.place.set_exception(place_gone(waiter.place_id))
+            elif waiter.is_news(place):
                 waiter.place.set_result(place)
 
     async def _tell(self) -> None:

@@ -18,6 +18,7 @@ from hub_config.offers.images import UnknownImage
 from hub_config.offers.modules import UnknownModule
 from hub_config.offers.sizes import UnknownSize
 from hub_config.queueing.model import Choice, Place, Standing, State
+from hub_config.queueing.refusals import UnknownPlace
 from hub_config.spawning import rules
 from hub_config.spawning.fitting import SizeNotYours, SizeTooSmall, alternatives
 from hub_config.spawning.stores import Stores
@@ -98,9 +99,10 @@ class Line:
         return self._queue.of(username, server_name)
 
     def places(self, place_ids: Collection[str]) -> Mapping[str, Place]:
-        """Those places as they stand, closed ones too."""
+        """Those places as they stand, closed ones too; one that is gone is left out."""
         still_open = {place.id: place for place in self._queue.open()}
-        return {id: still_open.get(id) or self._queue.get(id) for id in place_ids}
+        found = {id: still_open.get(id) or self._closed(id) for id in place_ids}
+        return {id: place for id, place in found.items() if place is not None}
 
     def standings(self) -> list[Standing]:
         """Every open place with what its owner is told."""
@@ -143,6 +145,12 @@ class Line:
     def known(self, options: Mapping[str, Any]) -> rules.Order | None:
         """What these options were told to ask for, without looking; None where nobody looked."""
         return self._known.get(_key(options))
+
+    def _closed(self, place_id: str) -> Place | None:
+        try:
+            return self._queue.get(place_id)
+        except UnknownPlace:
+            return None  # a database that was put back from a backup does not know it
 
     def _instead_of(self, place: Place) -> tuple[Choice, ...]:
         """What could be started in place of that, were it free: smaller, or without a GPU."""

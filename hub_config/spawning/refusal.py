@@ -67,6 +67,15 @@ def place_ended(place: Place) -> PlaceEnded:
     )
 
 
+def place_gone(place_id: str) -> PlaceEnded:
+    """No place has that id any more, as after a database was put back from a backup."""
+    return PlaceEnded(
+        "This place in line is gone: the line is an earlier one again.",
+        given=place_id,
+        do="Choose what to start whenever you like.",
+    )
+
+
 def as_html(error: RadLabError, gettext: Callable[[str], str]) -> Markup:
     """The refusal as HTML, with its moments as the browser's own clock shows them."""
     templates = [error.template, *([error.do_template] if error.do_template else [])]
