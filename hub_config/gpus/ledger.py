@@ -136,12 +136,16 @@ class Ledger:
     def let_run(self, lease_id: str, why: Ended) -> Lease:
         """Take back an early end that was because of `why`; one for another reason stays.
 
+        A note that it is about to end because of `why` goes, too: stopping its server failed.
         Raises UnknownLease; on a released lease it changes nothing.
         """
         with writing(self.engine) as session:
             row = _find(session, lease_id)
-            if row.released_at is None and row.stop_why == why.value:
-                row.stop_at = row.stop_why = None
+            if row.released_at is None and why.value in (row.stop_why, row.why_ended):
+                if row.stop_why == why.value:
+                    row.stop_at = row.stop_why = None
+                if row.why_ended == why.value:
+                    row.why_ended = None
                 log.info("lease %s of %s runs on: not %s", row.id, row.username, why.value)
             return lease_of(row)
 

@@ -134,6 +134,25 @@ def test_of_two_early_ends_the_earlier_stays(ledger: Ledger, lease: Lease, noon:
     assert (sooner.stop_at, sooner.stop_why) == (noon + 5 * MINUTE, Ended.IDLE)
 
 
+def test_an_end_that_was_noted_and_did_not_come_is_taken_back_with_its_reason(
+    ledger: Ledger, lease: Lease, noon: datetime
+) -> None:
+    ledger.stop_early(lease.id, noon + 5 * MINUTE, Ended.IDLE)
+    ledger.note_end(lease.id, Ended.IDLE)
+    assert ledger.let_run(lease.id, Ended.IDLE) == lease
+    assert ledger.extend(lease.id, 10, noon, most_minutes=90).extended_minutes == 10
+
+
+def test_an_end_that_was_noted_for_another_reason_stays(
+    ledger: Ledger, lease: Lease, noon: datetime
+) -> None:
+    ledger.stop_early(lease.id, noon + 5 * MINUTE, Ended.IDLE)
+    ledger.note_end(lease.id, Ended.ADMINISTRATOR)
+    assert ledger.let_run(lease.id, Ended.IDLE).why_ended is Ended.ADMINISTRATOR
+    over = ledger.release(lease.id, Ended.STOPPED, noon)
+    assert ledger.let_run(lease.id, Ended.ADMINISTRATOR) == over
+
+
 def test_an_early_end_is_taken_back_by_its_own_reason_only(
     ledger: Ledger, lease: Lease, noon: datetime
 ) -> None:
