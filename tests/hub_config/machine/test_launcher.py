@@ -117,7 +117,17 @@ def test_half_a_checkout_is_refused(checkout: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-@pytest.mark.parametrize("words", [["up"], ["down"], ["test", "-k", "walls"], ["group", "list"]])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["up"],
+        ["down"],
+        ["test", "-k", "walls"],
+        ["group", "list"],
+        ["server", "list"],
+        ["audit", "--json"],
+    ],
+)
 def test_without_root_and_sudo_the_command_is_named(words: list[str], tmp_path: Path) -> None:
     # Readable by nobody, unlike a folder of pytest's; and a PATH that has no sudo.
     folder = Path("/tmp") / f"radlab-launcher-{os.getpid()}"
