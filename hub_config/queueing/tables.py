@@ -35,7 +35,7 @@ class PlaceTable(Base):
     )
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    username: Mapped[str] = mapped_column(String(255))
+    username: Mapped[str] = mapped_column(String(255), index=True)
     server_name: Mapped[str] = mapped_column(String(255))
     options: Mapped[str] = mapped_column(Text)
     request: Mapped[str] = mapped_column(Text)
@@ -47,7 +47,7 @@ class PlaceTable(Base):
     state: Mapped[str] = mapped_column(String(20))
     attempts: Mapped[int]
     lease_id: Mapped[str | None] = mapped_column(ForeignKey("leases.id"))
-    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime, index=True)
     why: Mapped[str | None] = mapped_column(Text)
 
 

@@ -85,6 +85,8 @@ def _create_places() -> None:
         sqlite_where=_OPEN,
         postgresql_where=_OPEN,
     )
+    op.create_index("ix_places_username", "places", ["username"])
+    op.create_index("ix_places_ended_at", "places", ["ended_at"])
 
 
 def _create_usage() -> None:
