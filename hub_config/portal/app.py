@@ -119,8 +119,9 @@ def _public_routes(app: FastAPI) -> APIRouter:
 
 def _private_routes(services: Services) -> APIRouter:
     routes = APIRouter(dependencies=[Depends(gate)])
-    for slice_api in (groups_api, gpus_api, usage_api):
+    for slice_api in (groups_api, gpus_api):
         routes.include_router(slice_api.router(services, person))
+    routes.include_router(usage_api.router(services, person, members.students))
     routes.include_router(queueing_api.router(services, person, acting.may_act_on_place))
     routes.include_router(invites_api.router(services, person, address))
     routes.include_router(members.router)

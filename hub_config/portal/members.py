@@ -134,6 +134,13 @@ async def take_out(services: Services, name: str, group: str, *, by: str) -> fro
     return after
 
 
+async def students(visit: Here) -> frozenset[str]:
+    """Who is in a group that this person teaches; nobody is asked for where they teach none."""
+    taught = visit.person.taught
+    users = await visit.services.hub.users() if taught else []
+    return frozenset(user.name for user in users if not taught.isdisjoint(user.groups))
+
+
 async def find_person(services: Services, name: str) -> HubUser:
     """The Hub's user of that name; UnknownPerson, which names the nearest, NeverSignedIn."""
     try:

@@ -1,9 +1,9 @@
 """Routes of quotas, records of use and the audit.
 
 Administrators see all. Instructors see the records of the groups that they teach, those groups'
-quotas, and of the audit what they did themselves and what was done to sessions and places of
-those groups. Everybody sees their own use and the quotas that bind them. Only administrators set
-quotas.
+quotas and their students', and of the audit what they did themselves and what was done to sessions
+and places of those groups. Everybody sees their own use and the quotas that bind them. Only
+administrators set quotas.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol
 
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -222,15 +222,22 @@ def _over(over: Over) -> OverOut:
     return OverOut.model_validate(over)
 
 
-def may_see(who: Person, kind: Kind, name: str) -> bool:
-    """True where `who` may see this quota: their own, their groups', or any for administrators."""
-    own = name == who.name if kind is Kind.PERSON else name in who.groups | who.taught
-    return own or who.is_administrator
+def may_see(who: Person, kind: Kind, name: str, students: Collection[str]) -> bool:
+    """True where `who`, who teaches `students`, may see this quota.
+
+    That is their own, their groups', their students', and any for administrators.
+    """
+    own = name == who.name if kind is Kind.PERSON else name in who.groups
+    return own or _is_staff_of(who, kind, name, students)
 
 
-def _over_for(who: Person, standing: Standing) -> tuple[Over, ...]:
+def _is_staff_of(who: Person, kind: Kind, name: str, students: Collection[str]) -> bool:
+    return who.is_administrator or name in (students if kind is Kind.PERSON else who.taught)
+
+
+def _over_for(who: Person, standing: Standing, students: Collection[str]) -> tuple[Over, ...]:
     """What of `standing` is over, as `who` may know: whose session or home only as their staff."""
-    if who.is_administrator or standing.quota.name in who.taught:
+    if _is_staff_of(who, standing.quota.kind, standing.quota.name, students):
         return standing.over
     return tuple(over for over in standing.over if over.username in (None, who.name))
 
@@ -292,12 +299,14 @@ def mine(services: Services, who: Person, now: datetime) -> MineOut:
     )
 
 
-def router(services: Services, person: Callable[..., Person]) -> APIRouter:
-    """The routes; `person` is the dependency that says who asks."""
+def router(
+    services: Services, person: Callable[..., Person], students: Callable[..., Any]
+) -> APIRouter:
+    """The routes; `person` is the dependency that says who asks, `students` whom they teach."""
     routes = APIRouter(tags=["usage"])
     asking = Depends(person)
     _add_records(routes, services, asking)
-    _add_quotas(routes, services, asking)
+    _add_quotas(routes, services, asking, Depends(students))
 
     @routes.get("/api/audit")
     def list_audit(
@@ -353,13 +362,13 @@ def _add_records(routes: APIRouter, services: Services, asking: Person) -> None:
         return mine(services, who, clock.now())
 
 
-def _add_quotas(routes: APIRouter, services: Services, asking: Person) -> None:
+def _add_quotas(routes: APIRouter, services: Services, asking: Person, taught: Any) -> None:
     @routes.get("/api/quotas")
-    def list_quotas(who: Person = asking) -> list[QuotaOut]:
-        """All quotas for an administrator; for others their own and those of their groups."""
+    def list_quotas(who: Person = asking, students: frozenset[str] = taught) -> list[QuotaOut]:
+        """All quotas for an administrator; for others their own, their groups', their students'."""
         found = services.quotas.standings(clock.now())
-        seen = [s for s in found if may_see(who, s.quota.kind, s.quota.name)]
-        return [quota_out(replace(s, over=_over_for(who, s))) for s in seen]
+        seen = [s for s in found if may_see(who, s.quota.kind, s.quota.name, students)]
+        return [quota_out(replace(s, over=_over_for(who, s, students))) for s in seen]
 
     @routes.put("/api/quotas/{kind}/{name}")
     def set_quota(kind: Kind, name: str, wanted: QuotaIn, who: Person = asking) -> QuotaOut:

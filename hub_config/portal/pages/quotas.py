@@ -1,6 +1,7 @@
 """Quotas of groups and people: what binds, what is in use now, and a form that sets it.
 
-Administrators set; instructors see those of the groups that they teach and of the people in them.
+Administrators set; instructors see what `GET /api/quotas` gives them: those of the groups that they
+teach and of the people in them, and their own.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from fastapi.responses import HTMLResponse, Response
 from hub_config import clock
 from hub_config.errors import RadLabError
 from hub_config.groups.rules import Person
+from hub_config.portal import members
 from hub_config.portal.gate import Here, Visit
 from hub_config.portal.pages.groups import Text, administrators
 from hub_config.portal.pages.invites import staff
 from hub_config.portal.pages.render import N_, go, page
 from hub_config.portal.quota_form import FIELDS, filled, kind_of, limits_of
 from hub_config.portal.services import Services
+from hub_config.usage.api import may_see
 from hub_config.usage.model import Held, Kind, Over, Quota
 from hub_config.usage.refusals import LIMIT_TEXT, NoQuota
 
@@ -113,8 +116,7 @@ async def _show(
     visit: Visit, *, values: Mapping[str, str], error: RadLabError | None = None
 ) -> HTMLResponse:
     services, person = visit.services, visit.person
-    users = [] if person.is_administrator else await services.hub.users()
-    students = {user.name for user in users if not person.taught.isdisjoint(user.groups)}
+    students = await members.students(visit)
     rows = await asyncio.to_thread(_rows, services, person, students)
     return page(
         visit,
@@ -129,7 +131,7 @@ async def _show(
     )
 
 
-def _rows(services: Services, person: Person, students: set[str]) -> list[Row]:
+def _rows(services: Services, person: Person, students: frozenset[str]) -> list[Row]:
     now, store = clock.now(), services.quotas
     kept = {(quota.kind, quota.name): quota for quota in store.all()}
     groups = [(Kind.GROUP, group.name) for group in services.groups.all()]
@@ -137,5 +139,5 @@ def _rows(services: Services, person: Person, students: set[str]) -> list[Row]:
     return [
         Row(kind, name, kept.get((kind, name)), store.held(kind, name, now))
         for kind, name in [*groups, *people]
-        if person.is_administrator or name in (person.taught if kind is Kind.GROUP else students)
+        if may_see(person, kind, name, students)
     ]

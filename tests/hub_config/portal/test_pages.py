@@ -120,6 +120,20 @@ async def test_a_quota_is_set_shown_with_what_is_in_use_and_lifted(
     assert [entry.reason for entry in services.audit.recent()] == ["", "winter term"]
 
 
+async def test_the_api_shows_an_instructor_the_quotas_that_the_page_shows(
+    browser: Callable[..., Any], class_: Any, services: Services
+) -> None:
+    for kind, name in ((Kind.GROUP, "radiology"), (Kind.PERSON, "sam"), (Kind.PERSON, "oda")):
+        services.quotas.set(kind, name, Limits(gpus=1, minutes=60), "ana")
+    ines = browser("ines")
+    page = (await ines.open("/quotas")).text
+    quotas = (await ines.call("GET", "/api/quotas")).json()
+    assert [quota["name"] for quota in quotas] == ["radiology", "sam"]
+    assert "<strong>sam</strong>" in page and "<strong>oda</strong>" not in page
+    seen_by_uma = (await browser("uma").call("GET", "/api/quotas")).json()
+    assert [quota["name"] for quota in seen_by_uma] == ["radiology"]
+
+
 async def test_a_whole_class_over_a_limit_is_told_in_a_message_that_a_cookie_holds(
     browser: Callable[..., Any], class_: Any
 ) -> None:

@@ -44,6 +44,11 @@ def person(x_name: str = Header(), x_groups: str = Header()) -> Person:
     return person_of(x_name, x_groups.split(","))
 
 
+def students(x_name: str = Header()) -> frozenset[str]:
+    """Whom somebody teaches, as the portal asks the Hub."""
+    return frozenset({"sam", "eve"} if x_name == INSTRUCTOR["x-name"] else ())
+
+
 @pytest.fixture
 def client(
     quotas: QuotaStore,
@@ -55,7 +60,8 @@ def client(
     """The routes at two o'clock, two hours after the leases of `run` begin."""
     monkeypatch.setattr(clock, "now", lambda: noon + timedelta(hours=2))
     app = FastAPI()
-    app.include_router(router(Services(quotas, usage, audit, Line()), person))
+    services = Services(quotas, usage, audit, Line())
+    app.include_router(router(services, person, students))
 
     @app.exception_handler(RadLabError)
     def refused(_request: Request, error: RadLabError) -> JSONResponse:
@@ -152,7 +158,7 @@ def test_somebody_who_used_nothing_is_told_so(client: TestClient) -> None:
     ("who", "seen"),
     [
         (ADMINISTRATOR, ["oncology", "radiology", "kim", "sam"]),
-        (INSTRUCTOR, ["radiology"]),
+        (INSTRUCTOR, ["radiology", "sam"]),
         (STUDENT, ["radiology", "sam"]),
     ],
 )
