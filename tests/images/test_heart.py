@@ -42,7 +42,7 @@ class Kernels:
 class Sessions:
     async def list_sessions(self) -> list[dict[str, Any]]:
         return [
-            {"path": "lesson.ipynb", "kernel": {"id": "a"}},
+            {"path": "modules/05_classification/lesson.ipynb", "kernel": {"id": "a"}},
             {"path": "other.ipynb", "kernel": {"id": "b"}},
             {"path": "text.md", "kernel": None},
         ]

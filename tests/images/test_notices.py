@@ -214,7 +214,7 @@ def test_who_was_killed_for_memory_is_told_which_notebook_and_process(
     lab.run("/opt/venv/bin/python", "-c", CELL, "x = bytearray(700 * 2**20)")
     hub.facts["oom"] = {"kills": 1, "process": "python", "at": None}
     (notice,), _ = opened(page, lab)
-    assert "this session may use 0.5 GB" in notice
+    assert "Memory was full (0.5 GB)" in notice
     assert "The kernel of lesson.ipynb (python) was stopped" in notice
     hub.beats.clear()
     while not hub.beats:

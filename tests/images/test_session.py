@@ -198,11 +198,34 @@ def test_an_empty_environment_is_a_session_without_an_end(home: Path) -> None:
     assert told["warn_minutes"] == 10
 
 
-def test_every_notice_is_written_in_both_languages() -> None:
+def notices() -> tuple[str, dict[str, list[tuple[str, str]]]]:
+    """The extension's text, and its messages by language: code and words."""
     text = (EXTENSION / "static" / "remoteEntry.js").read_text()
     blocks = dict(re.findall(r"^    (en|zh): \{\n(.*?)^    \}", text, re.DOTALL | re.MULTILINE))
-    codes = {name: re.findall(r"^      (\w+): '(.+)',?$", body, re.MULTILINE)
-             for name, body in blocks.items()}  # fmt: skip
+    return text, {
+        name: re.findall(r"^      (\w+): '(.+)',?$", body, re.MULTILINE)
+        for name, body in blocks.items()
+    }
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_no_notice_is_longer_than_jupyterlab_shows(language: str) -> None:
+    text, codes = notices()
+    (longest_name,) = re.findall(r"MOST_OF_NAME = (\d+);", text)
+    values = {
+        "time": "20:30", "minutes": "1440", "limit": "127.5", "used": "127.6", "why": "",
+        "module": "05_classification", "process": "python3.11 -m my",
+        "notebooks": "n" * int(longest_name) + " +1",
+    }  # fmt: skip
+    said = {code: words.format(**values) for code, words in codes[language]}
+    for why in ("waited_for", "early", "longest", "hours"):
+        refused = said["not_extended"] + said[why]
+        said |= {f"{end} {why}": f"{said[end]} {refused}" for end in ("ends", "ends_soon")}
+    assert {code: len(words) for code, words in said.items() if len(words) > 140} == {}
+
+
+def test_every_notice_is_written_in_both_languages() -> None:
+    text, codes = notices()
     assert [code for code, _ in codes["en"]] == [code for code, _ in codes["zh"]]
     shown = set(re.findall(r"say\('(\w+)'", text)) | set(re.findall(r"[?:] '([a-z_]+)'", text))
     told = {"home_full", "module_missing", "module_read_only", "simulated", "ends", "ends_soon"}

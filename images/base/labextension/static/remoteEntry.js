@@ -9,6 +9,8 @@
 (() => {
   'use strict';
 
+  // JupyterLab cuts a notice after 140 characters: of a longer name its beginning is shown.
+  const MOST_OF_NAME = 26;
   const MINUTE = 60 * 1000;
   const READ_EVERY = 20 * 1000;
   const LAST_WARNING = 2 * MINUTE;
@@ -19,7 +21,7 @@
   const MESSAGES = {
     en: {
       ends: 'This session ends at {time}. Your files are kept.',
-      ends_soon: 'This session ends in 2 minutes, at {time}. Open files are saved now; your files are kept.',
+      ends_soon: 'This session ends in 2 minutes, at {time}. Open files are saved and kept.',
       idle: 'Nothing has run in this session for a while, so it ends at {time}. Your files are kept.',
       recalled: 'The group that owns the GPU of this session needs it, so the session ends at {time}. Save your work; your files are kept.',
       hours_used: 'Your GPU hours of this week are used up, so this session ends at {time}. Your files are kept.',
@@ -29,10 +31,10 @@
       not_extended: 'It cannot be extended: {why}',
       waited_for: 'others wait for what it holds.',
       early: 'it was told to end before its time.',
-      longest: 'it has all the minutes that a session may have.',
+      longest: 'it has all the minutes that it may have.',
       hours: 'the GPU hours of this week are used up.',
       unanswered: 'RadLab does not answer just now. Try again in a minute.',
-      oom_notebook: 'Memory was full: this session may use {limit} GB. The kernel of {notebooks} ({process}) was stopped, and its variables are gone. Your files are kept.',
+      oom_notebook: 'Memory was full ({limit} GB). The kernel of {notebooks} ({process}) was stopped. Variables are gone; files are kept.',
       oom_process: 'Memory was full: this session may use {limit} GB. One of its processes was stopped: {process}.',
       oom_unknown: 'name not known',
       disk: 'Your home folder holds {used} GB of the {limit} GB that it may hold. Delete what you no longer need.',
@@ -57,7 +59,7 @@
       longest: '它已达到一次会话允许的最长时间。',
       hours: '本周的 GPU 小时数已用完。',
       unanswered: 'RadLab 暂时没有响应。请一分钟后再试。',
-      oom_notebook: '内存已满：本次会话最多使用 {limit} GB。{notebooks} 的内核（{process}）已被停止，其中的变量已丢失。您的文件会保留。',
+      oom_notebook: '内存已满（上限 {limit} GB）。{notebooks} 的内核（{process}）已被停止，变量已丢失，文件会保留。',
       oom_process: '内存已满：本次会话最多使用 {limit} GB。其中一个进程已被停止：{process}。',
       oom_unknown: '名称未知',
       disk: '您的主目录已使用 {used} GB，上限为 {limit} GB。请删除不再需要的文件。',
@@ -82,6 +84,12 @@
   }
 
   const gigabytes = megabytes => Math.round(megabytes / 102.4) / 10;
+
+  /** One notebook, and how many more there are. */
+  function named([first = '', ...more]) {
+    const name = first.length > MOST_OF_NAME ? `${first.slice(0, MOST_OF_NAME - 1)}…` : first;
+    return more.length ? `${name} +${more.length}` : name;
+  }
 
   /** The routes of radlab_session, asked as JupyterLab asks its own server. */
   class Server {
@@ -157,7 +165,7 @@
       const values = {
         limit: gigabytes(oom.limit_mb ?? 0),
         process: oom.process || say('oom_unknown'),
-        notebooks: oom.notebooks.join(', ')
+        notebooks: named(oom.notebooks)
       };
       this.notify(`oom ${oom.kills}`, oom.notebooks.length ? 'oom_notebook' : 'oom_process', 'error', values);
     }

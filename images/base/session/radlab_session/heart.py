@@ -102,10 +102,14 @@ class Heart:
         oom = {
             "kills": self._watch.count,
             "process": (self.answer.get("oom") or {}).get("process"),
-            "notebooks": sorted({self._paths.get(one, "") for one in self._watch.killed} - {""}),
+            "notebooks": sorted({self._name(one) for one in self._watch.killed} - {""}),
             "limit_mb": memory.limit_mb(self._root) or self.answer.get("memory_mb"),
         }
         return {**self.answer, "oom": oom}
+
+    def _name(self, kernel: str) -> str:
+        """The notebook of that kernel without its folders: a notice has 140 characters."""
+        return self._paths.get(kernel, "").rpartition("/")[2]
 
     def _awaits_name(self, now: float) -> bool:
         """Whether the Hub may still tell what was killed last."""
