@@ -21,6 +21,7 @@ from typing import Protocol
 from hub_config import clock
 from hub_config.containers.model import Gone, Running, Seen, StartOrder, StopOrder
 from hub_config.containers.refusals import LabEnded, LabSilent
+from hub_config.db import reading
 from hub_config.errors import RadLabError
 from hub_config.gpus.ledger import Ledger
 from hub_config.gpus.refusals import lease_over
@@ -39,7 +40,7 @@ from hub_config.keeper.plan import (
 )
 from hub_config.network.walls import require_walls
 from hub_config.offers.images import load_images
-from hub_config.queueing.model import Place
+from hub_config.queueing.tables import latest_of_lease
 from hub_config.settings import Settings
 
 # The base image's JupyterLab answers within a few seconds; on a host that is busy with sixty of
@@ -56,9 +57,6 @@ class Places(Protocol):
 
     def arrived(self, lease_id: str, now: datetime) -> object:
         """Close the place whose lease that is: its server answers."""
-
-    def of(self, username: str, server_name: str) -> Place | None:
-        """The open place of that named server."""
 
 
 class Starter:
@@ -138,8 +136,12 @@ class Starter:
         return found
 
     def _groups(self, lease: Lease) -> tuple[str, ...]:
-        """The class groups of its user, as they were when the place was taken."""
-        place = self.places.of(lease.username, lease.server_name)
+        """The class groups of its user, as they were when its place was taken.
+
+        The place may be closed: a start whose answer was lost is asked for again.
+        """
+        with reading(self.ledger.engine) as session:
+            place = latest_of_lease(session, lease)
         return place.request.groups if place is not None else ()
 
     def _arrive(self, lease: Lease, found: Found, held: Held) -> Running:

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, ForeignKey, Index, String, Text, select, t
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from hub_config.db import Base, UtcDateTime
-from hub_config.gpus.model import LeaseRequest
+from hub_config.gpus.model import Lease, LeaseRequest
 from hub_config.queueing.model import Place, State
 
 _OPEN = text("ended_at IS NULL")
@@ -88,3 +88,10 @@ def open_rows(session: Session, *conditions: ColumnElement[bool]) -> list[PlaceT
     query = select(PlaceTable).where(PlaceTable.ended_at.is_(None), *conditions)
     order = (PlaceTable.priority.desc(), PlaceTable.rank_at, PlaceTable.id)
     return list(session.scalars(query.order_by(*order)))
+
+
+def latest_of_lease(session: Session, lease: Lease) -> Place | None:
+    """The last place that was given `lease`, open or closed; None for one that was in no line."""
+    mine = (PlaceTable.username == lease.username, PlaceTable.lease_id == lease.id)
+    row = session.scalar(select(PlaceTable).where(*mine).order_by(PlaceTable.entered_at.desc()))
+    return place_of(row) if row else None

@@ -84,6 +84,21 @@ def test_a_start_closes_the_place_in_line_and_tells_the_dispatcher(lab: Site) ->
     assert lab.freed
 
 
+def test_a_start_that_is_asked_for_again_after_it_arrived_keeps_its_internet(
+    lab: Site, docker_client: docker.DockerClient
+) -> None:
+    lab.groups.create("radiology", internet=True, by="test")
+    request = lab.request("mei")
+    lab.queue.enter("mei", "", ("radiology",), request, {}, "mei", clock.now())
+    (starting,) = lab.queue.dispatch(clock.now(), 1)
+    lease = lab.ledger.get(starting.lease_id or "")
+    for fresh in (False, True):
+        lab.starter().start(lease.id, order(fresh=fresh))
+        facts = docker_client.api.inspect_container(lab.name(lease))
+        assert list(facts["NetworkSettings"]["Networks"]) == [f"{lab.settings.instance}1"]
+    assert lab.queue.get(starting.id).state is State.DONE
+
+
 def test_a_lease_that_is_over_or_unknown_starts_nothing(lab: Site) -> None:
     lease, starter = lab.grant("mei"), lab.starter()
     lab.ledger.release(lease.id, Ended.STOPPED, clock.now())
