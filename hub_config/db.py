@@ -8,9 +8,12 @@ event loop: use `asyncio.to_thread`.
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +30,7 @@ from hub_config.errors import Unready
 
 # Any constant serves, as long as nothing else in the database takes the same lock.
 _WRITERS_LOCK = 0x5261644C6162
+_SQLITE_FILES = ("", "-wal", "-shm", "-journal")
 _MIGRATIONS = Path(__file__).with_name("migrations")
 
 
@@ -34,6 +38,12 @@ class DatabaseUnready(Unready):
     """The database cannot be reached or written."""
 
     code = "database_unready"
+
+
+class DatabaseMisplaced(Unready):
+    """The database leads elsewhere by a link that root does not follow."""
+
+    code = "database_misplaced"
 
 
 class Base(DeclarativeBase):
@@ -82,9 +92,51 @@ def open_database(url: str) -> Engine:
         with suppress(OSError):  # then opening it says why
             Path(parsed.database).parent.mkdir(exist_ok=True)
     engine = create_engine(parsed, connect_args={"timeout": 30})
+    if parsed.database and os.geteuid() == 0:
+        event.listen(engine, "do_connect", partial(_require_no_links, Path(parsed.database)))
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _require_no_links(path: Path, *_connection: Any) -> None:
+    """Root opens no SQLite through a link of another user's; DatabaseMisplaced.
+
+    The file lies in a folder of the system user's, who could lead root to any file of the machine,
+    or have one made. Links above the file may be there where they are root's own. Asked before
+    each connection, since files may have become links meanwhile.
+    """
+    absolute = path.absolute()
+    led = [folder for folder in absolute.parents if _link_of_others(folder)]
+    led += [file for file in map(partial(_beside, absolute), _SQLITE_FILES) if _no_file(file)]
+    if led:
+        raise DatabaseMisplaced(
+            "RadLab's database is not opened as root: {link} is a link, or no plain file.",
+            given=str(led[0]),
+            do="Look at where it leads and who made it, then put the file itself there.",
+            link=led[0],
+        )
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
+
+
+def _link_of_others(folder: Path) -> bool:
+    found = _what_is_at(folder)
+    return found is not None and stat.S_ISLNK(found.st_mode) and found.st_uid != 0
+
+
+def _no_file(path: Path) -> bool:
+    found = _what_is_at(path)
+    return found is not None and not stat.S_ISREG(found.st_mode)
+
+
+def _what_is_at(path: Path) -> os.stat_result | None:
+    try:
+        return path.lstat()
+    except OSError:  # then opening it says why
+        return None
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
