@@ -54,7 +54,9 @@ def test_the_partial_indices_that_bar_double_leases_are_partial(engine: Engine) 
 
 
 def test_a_long_past_of_places_is_looked_up_by_owner_and_by_end(engine: Engine) -> None:
-    found = {index["name"]: index["column_names"] for index in inspect(engine).get_indexes("places")}
+    found = {
+        index["name"]: index["column_names"] for index in inspect(engine).get_indexes("places")
+    }
     assert found["ix_places_username"] == ["username"]
     assert found["ix_places_ended_at"] == ["ended_at"]
 
