@@ -110,7 +110,7 @@ async def test_sessions_are_answered_while_the_hubs_own_threads_are_all_busy() -
         def _own_session(self) -> Any:
             return Facts(), "lease-1", []
 
-        def finish(self, told: dict[str, Any]) -> None:  # type: ignore[override]
+        def finish(self, told: dict[str, Any]) -> None:
             answered.append(told)
 
     full, free = ThreadPoolExecutor(1), threading.Event()

@@ -303,7 +303,7 @@ async def test_a_place_that_was_left_elsewhere_ends_its_start(hub, keeper):
     starting = await in_line(keeper, hub.spawner("bo", ("radiology",), **ON_GPU))
     (place,) = keeper.queue.open()
     keeper.queue.leave(place.id, "ada", clock.now())
-    with pytest.raises(Refused, match="given up"):
+    with pytest.raises(Refused, match="took you out of the line"):
         await starting
 
 
