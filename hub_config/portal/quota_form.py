@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,8 @@ _FACTORS: Mapping[str, int] = {
     "servers": 1,
 }
 FIELDS = tuple(_FACTORS)
+# A comma is a decimal point to some; with three digits after it, it parts thousands to others.
+_THOUSANDS = re.compile(r"[1-9]\d{0,2}(,\d{3})+")
 
 
 class BadQuotaForm(BadInput):
@@ -59,11 +62,18 @@ def _shown(what: str, value: float | None) -> str:
 
 
 def _number(what: str, text: str) -> float | None:
-    text = text.strip().replace(",", ".")
+    text = text.strip()
     if not text:
         return None
+    if _THOUSANDS.fullmatch(text):
+        raise BadQuotaForm(
+            "'{text}' can be read in two ways.",
+            given=text,
+            do="Type thousands without a separator and a fraction with a point: 1024 or 1.5.",
+            text=text[:40],
+        )
     try:
-        number = float(text)
+        number = float(text.replace(",", "."))
     except ValueError:
         raise BadQuotaForm(
             "'{text}' is no number.",

@@ -24,7 +24,7 @@ from hub_config.groups.rules import (
     unknown_group,
 )
 from hub_config.invites.rules import groups_at_entry
-from hub_config.usage.rules import check_reason
+from hub_config.usage.rules import check_reason, short_reason
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 Membership = Literal["student", "instructor"]
@@ -109,11 +109,11 @@ def require_may_stop(person: Person, username: str, groups: Iterable[str]) -> No
 
 
 def reason_for(person: Person, username: str, text: str) -> str:
-    """The reason as the audit keeps it; NoReason where staff act for `username` and give none.
+    """The reason as the audit keeps it; LongReason, and NoReason where `username` is another.
 
     Nobody has to say why they do something to a server of their own.
     """
-    return text.strip() if person.name == username else check_reason(text)
+    return short_reason(text) if person.name == username else check_reason(text)
 
 
 def minutes_of(text: str) -> int:

@@ -91,6 +91,7 @@ __all__ = [
     "record_of",
     "room",
     "room_for",
+    "short_reason",
     "standing",
     "those_of",
     "week_start",
@@ -157,9 +158,15 @@ def changed(limits: Limits, changes: Mapping[str, float | None]) -> Limits:
 
 def check_reason(reason: str) -> str:
     """The reason for an act for somebody else, trimmed; NoReason without one, LongReason."""
-    reason = reason.strip()
+    reason = short_reason(reason)
     if not reason:
         raise refusals.no_reason()
+    return reason
+
+
+def short_reason(reason: str) -> str:
+    """A reason that may be left out, trimmed; LongReason."""
+    reason = reason.strip()
     if len(reason) > MOST_REASON:
         raise refusals.long_reason(reason, MOST_REASON)
     return reason

@@ -50,7 +50,8 @@ class QuotaStore:
         """Let exactly `limits` bind the group or person `name`; says what of it is exceeded now.
 
         Nothing is ended by that at once: hours that are used up end a session, with a warning, and
-        the other limits bind what is asked for next. BadLimit, BadQuotaName, UnknownGroup.
+        the other limits bind what is asked for next. BadLimit, BadQuotaName, UnknownGroup,
+        LongReason.
         """
         return self.change(kind, name, vars(limits), by, reason=reason)
 
@@ -64,7 +65,7 @@ class QuotaStore:
         reason: str = "",
     ) -> Standing:
         """Change the limits that `changes` names, None lifting one; as `set` otherwise."""
-        now = clock.now()
+        now, reason = clock.now(), rules.short_reason(reason)
         with writing(self.engine) as session:
             _check_name(session, kind, name)
             row = session.get(QuotaTable, (kind.value, name)) or QuotaTable(
@@ -83,7 +84,8 @@ class QuotaStore:
             return rules.standing(_quota(row), leases, homes, now)
 
     def remove(self, kind: Kind, name: str, by: str, *, reason: str = "") -> None:
-        """Lift every limit of the group or person `name`; NoQuota where there is none."""
+        """Lift every limit of the group or person `name`; NoQuota where none is, LongReason."""
+        reason = rules.short_reason(reason)
         with writing(self.engine) as session:
             row = session.get(QuotaTable, (kind.value, name))
             if row is None:

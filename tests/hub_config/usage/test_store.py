@@ -275,6 +275,18 @@ def test_an_instructor_finds_their_own_acts_and_those_on_their_groups_leases(
     assert seen[1].by == "ida"
 
 
+def test_a_quota_with_too_long_a_reason_stays_as_it_is(
+    quotas: QuotaStore, audit: AuditStore
+) -> None:
+    kept = quotas.change(Kind.PERSON, "sam", {"gpus": 1}, "ada", reason="x" * 500).quota
+    with pytest.raises(rules.LongReason):
+        quotas.change(Kind.PERSON, "sam", {"gpus": 2}, "ada", reason="x" * 501)
+    with pytest.raises(rules.LongReason):
+        quotas.remove(Kind.PERSON, "sam", "ada", reason="x" * 501)
+    assert quotas.all() == [kept]
+    assert len(audit.recent()) == 1
+
+
 def test_a_quota_that_changes_is_audited(quotas: QuotaStore, audit: AuditStore) -> None:
     quotas.change(Kind.PERSON, "sam", {"gpus": 1, "cpus": 2.5}, "ada", reason="exam")
     quotas.remove(Kind.PERSON, "sam", "ada")
