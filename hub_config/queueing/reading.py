@@ -85,13 +85,13 @@ def read_history(session: Session, now: datetime) -> History:
             table.started_at.is_not(None),
             table.why_ended != Ended.FAILED_START.value,
         )
-        .order_by(table.released_at.desc())
+        .order_by(table.released_at.desc(), table.id)
         .limit(_SESSIONS)
     )
     starts = session.execute(
         select(table.granted_at, table.ready_at)
         .where(table.ready_at.is_not(None), table.granted_at > now - _LOOK_BACK)
-        .order_by(table.granted_at.desc())
+        .order_by(table.granted_at.desc(), table.id)
         .limit(_STARTS)
     )
     return learnt(
