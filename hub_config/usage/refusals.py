@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from hub_config.errors import BadInput, Conflict, NotFound, nearest
@@ -124,15 +124,16 @@ def bad_quota_name(name: str) -> BadQuotaName:
     )
 
 
-def no_quota(kind: Kind, name: str) -> NoQuota:
-    """Nothing was set for `name`."""
+def no_quota(kind: Kind, name: str, known: Iterable[str]) -> NoQuota:
+    """Nothing was set for `name`; it was for the `known`."""
     return NoQuota(
-        "No quota is set for the group '{name}'."
+        "No quota is set for the group '{name}'.{hint}"
         if kind is Kind.GROUP
-        else "No quota is set for the person '{name}'.",
+        else "No quota is set for the person '{name}'.{hint}",
         given=name,
         do="`./radlab quota show` lists those that are set.",
         name=name,
+        hint=nearest(name, known),
     )
 
 

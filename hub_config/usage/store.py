@@ -87,9 +87,7 @@ class QuotaStore:
         """Lift every limit of the group or person `name`; NoQuota where none is, LongReason."""
         reason = rules.short_reason(reason)
         with writing(self.engine) as session:
-            row = session.get(QuotaTable, (kind.value, name))
-            if row is None:
-                raise refusals.no_quota(kind, name)
+            row = _set_for(session, kind, name)
             session.delete(row)
             detail = f"{kind} {name}: removed"
             _audit(session, clock.now(), by, "quota", reason, _person(kind, name), detail)
@@ -97,9 +95,7 @@ class QuotaStore:
     def get(self, kind: Kind, name: str) -> Quota:
         """The quota of the group or person `name`; NoQuota."""
         with reading(self.engine) as session:
-            row = session.get(QuotaTable, (kind.value, name))
-            if row is None:
-                raise refusals.no_quota(kind, name)
+            row = _set_for(session, kind, name)
             return _quota(row)
 
     def all(self) -> list[Quota]:
@@ -279,6 +275,14 @@ def _check_name(session: Session, kind: Kind, name: str) -> None:
         raise refusals.bad_quota_name(name)
     if kind is Kind.GROUP:
         find(session, name)
+
+
+def _set_for(session: Session, kind: Kind, name: str) -> QuotaTable:
+    row = session.get(QuotaTable, (kind.value, name))
+    if row is None:
+        known = select(QuotaTable.name).where(QuotaTable.kind == kind.value)
+        raise refusals.no_quota(kind, name, session.scalars(known))
+    return row
 
 
 def _person(kind: Kind, name: str) -> str | None:

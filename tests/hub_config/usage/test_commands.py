@@ -128,6 +128,18 @@ def test_a_quota_of_an_unknown_group_names_the_nearest(radlab: Radlab) -> None:
     assert "Did you mean 'radiology'?" in printed
 
 
+@pytest.mark.parametrize("verb", ["show", "remove"])
+def test_a_person_without_a_quota_is_named_with_the_nearest_who_has_one(
+    radlab: Radlab, verb: str
+) -> None:
+    radlab("quota", "set", "--person", "sam", "--gpus", "1")
+    radlab("quota", "set", "--group", "radiology", "--gpus", "2")
+    status, printed = radlab("quota", verb, "--person", "samm")
+    assert status == 1
+    assert "No quota is set for the person 'samm'. Did you mean 'sam'?" in printed
+    assert "Did you mean" not in radlab("quota", verb, "--person", "radiolog")[1]
+
+
 def test_a_group_that_is_removed_leaves_no_quota(radlab: Radlab, site: Ledger) -> None:
     radlab("group", "create", "typo")
     radlab("quota", "set", "--group", "typo", "--gpus", "1")
