@@ -3,8 +3,10 @@
 A loan ends early only for a member of the lending group who waits and whom nothing else serves
 within the notice: neither what is free, nor what ends by then, nor loans called back before. The
 newest goes first, for it has had the least time to become somebody's afternoon. Only ends that are
-firm count here (limits, not predictions), so that an owner waits for the notice at most. A call
-that nobody needs any more is taken back, and the session runs on.
+firm count here (limits, not predictions), so that an owner waits for the notice at most. A loan is
+what a group's device serves another group with, also where it came to its group only during that
+session: a new owner waits no longer than a lender. A call that nobody needs any more is taken back,
+and the session runs on.
 """
 
 from __future__ import annotations
@@ -88,12 +90,16 @@ class _Calls:
 
     def _loans(self, offer: Offer) -> list[DeviceRow]:
         """What loans of the offer's group hold that were not called back yet, newest loan first."""
-        found = []
-        for lease in self.newest:
-            if lease.lender is not None and lease.lender == offer.group and lease.until > self.by:
-                held = [row for row in offer.devices if row.uuid in lease.device_uuids]
-                found += [row for row in held if row.uuid not in self.promised]
-        return found
+        lent = [
+            row for row in offer.devices if row.uuid not in self.promised and _on_loan(row, offer)
+        ]
+        return [
+            row
+            for lease in self.newest
+            if lease.until > self.by
+            for row in lent
+            if row.uuid in lease.device_uuids
+        ]
 
     def _promise(self, turn: Turn, rows: Sequence[DeviceRow]) -> None:
         """Let `rows` serve the place; the loans among them are called, or stay called."""
@@ -106,6 +112,15 @@ class _Calls:
             self.needed.add(lease.id)
         if called:
             self.served[turn.place.id] = max(min(lease.until, self.by) for lease in held)
+
+
+def _on_loan(row: DeviceRow, offer: Offer) -> bool:
+    """Whether the device is the offer's group's own and another group's session holds it.
+
+    Whose it is now counts, not whose it was when the session began.
+    """
+    owned = row.group is not None and row.group == offer.group and not row.pool
+    return owned and row.lease is not None and row.lease.group != row.group
 
 
 def _called(lease: Lease) -> bool:
