@@ -1,7 +1,8 @@
 """The queue's motor: lets as many places start at once as the host sustains.
 
 A start counts from its lease to its JupyterLab's answer. One that takes unusually long does not
-count any more: it waits for something, and others must not wait for it.
+count any more: it waits for something, and others must not wait for it. Unusual is what takes much
+longer than starts take here: where all are slow, all count, and they do not pile up.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from hub_config.gpus.rules import Lease
 
 DISPATCH_SECONDS = 1.0
 LONG_START = timedelta(seconds=30)
+_MUCH_LONGER = 3
 _REMEMBERED = 20
 log = logging.getLogger("radlab.keeper")
 
@@ -98,8 +100,10 @@ class Dispatcher:
         if not self.line.open():
             return
         hindered = self._hindered()
-        free = 0 if hindered else starts_free(self.line.starts_at_once, self.leases.active(), now)
-        for place in self.line.dispatch(now, free, seconds_a_start=self.pace.seconds):
+        pace = self.pace.seconds
+        most, active = self.line.starts_at_once, self.leases.active()
+        free = 0 if hindered else starts_free(most, active, now, seconds_a_start=pace)
+        for place in self.line.dispatch(now, free, seconds_a_start=pace):
             log.info("place %s starts under lease %s", place.id, place.lease_id)
         if hindered:
             raise hindered
@@ -113,9 +117,15 @@ class Dispatcher:
         return None
 
 
-def starts_free(most: int, active: Iterable[Lease], now: datetime) -> int:
-    """How many more servers may start now, beside those that do, where `most` start at once."""
+def starts_free(
+    most: int, active: Iterable[Lease], now: datetime, *, seconds_a_start: float | None = None
+) -> int:
+    """How many more servers may start now, beside those that do, where `most` start at once.
+
+    `seconds_a_start` is what starts take here; None: not known yet.
+    """
+    long = max(LONG_START, _MUCH_LONGER * timedelta(seconds=seconds_a_start or 0))
     under_way = [
-        lease for lease in active if lease.ready_at is None and now - lease.granted_at < LONG_START
+        lease for lease in active if lease.ready_at is None and now - lease.granted_at < long
     ]
     return max(0, most - len(under_way))

@@ -76,6 +76,13 @@ def test_a_start_that_takes_unusually_long_keeps_nobody_waiting() -> None:
     assert starts_free(1, [replace(long, granted_at=NOW - LONG_START / 2)], NOW) == 0
 
 
+def test_where_every_start_is_slow_none_is_unusual() -> None:
+    slow = lease(NOW - 2 * LONG_START)
+    usual = LONG_START.total_seconds()
+    assert starts_free(1, [slow], NOW, seconds_a_start=usual) == 0
+    assert starts_free(1, [slow], NOW, seconds_a_start=usual / 2) == 1
+
+
 def test_nothing_is_granted_while_something_is_required_that_is_not_there() -> None:
     def down() -> None:
         raise WallsDown("No container can be started.")
