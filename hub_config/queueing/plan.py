@@ -3,9 +3,10 @@
 Each place in turn takes what its groups own (or the pool) where that is free, else it is promised
 the devices that are free first, from that moment on. A promise protects every device that the place
 could use by then: somebody behind it may have one only where their limit ends before it, so
-nobody's promised start is put off by somebody behind them. Loans come after: an idle device of
-another group goes to a borrower only when all members of its own group had their turn. Ends are
-predicted (history.py), never later than limits.
+nobody's promised start is put off by somebody behind them. Room under a limit is promised alike
+(room.py): to who waits for that room, and to who has it and waits for devices. Loans come after: an
+idle device of another group goes to a borrower only when all members of its own group had their
+turn. Ends are predicted (history.py), never later than limits.
 """
 
 from __future__ import annotations
@@ -19,12 +20,8 @@ from hub_config.gpus.rules import Offer, candidates
 from hub_config.groups.rules import Group
 from hub_config.queueing.history import History
 from hub_config.queueing.model import Place, State
-from hub_config.queueing.room import Room
+from hub_config.queueing.room import SLACK, Room
 from hub_config.usage.model import Short
-
-# Minutes run from the start of the container, and a container needs a moment to stop: whoever fills
-# a gap has to be gone, not only over.
-SLACK = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +60,8 @@ class Turn:
     """What one place gets: `offer` with its devices, from `at` on (None: nobody can say).
 
     `now`: all is there, only the start itself may have to wait. `lack`: the limit that holds it
-    back. `held`: its server's last session is not gone.
+    back, until `room_at` as far as that is known; `behind`: its room is promised to a place before.
+    `held`: its server's last session is not gone.
     """
 
     place: Place
@@ -72,6 +70,8 @@ class Turn:
     at: datetime | None = None
     now: bool = False
     lack: Short | None = None
+    room_at: datetime | None = None
+    behind: bool = False
     held: bool = False
 
 
@@ -81,7 +81,7 @@ class Planner:
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
         self.room = replace(scene.room, held={})
-        self.room.count(scene.leases)
+        self.room.count(scene.leases, lambda lease: scene.history.end(lease, scene.now))
         self.cards = {row.uuid: self._card(row) for row in scene.rows}
         self.turns: dict[str, Turn] = {}
         self._offers: dict[tuple[object, ...], list[Offer]] = {}
@@ -126,11 +126,28 @@ class Planner:
         taken = self._taken(request, offers)
         if taken is not None:
             return self._take(place, taken)
-        lacks = [self.room.lack(offer.group, request) for offer in self.offers(request)]
+        lacks = [self._short(offer, request) for offer in self.offers(request)]
         if lacks and all(lacks):
-            return Turn(place, lack=lacks[0])
-        open_ = [o for o in offers if self.room.lack(o.group, request) is None]
-        return self._promise(place, open_)
+            return self._promise_room(place, lacks[0])
+        return self._promise(place, [o for o in offers if self._short(o, request) is None])
+
+    def _short(self, offer: Offer, request: LeaseRequest) -> Short | None:
+        """The limit that keeps `request` out of `offer`: it is reached, or its room is promised."""
+        group = offer.group
+        return self.room.lack(group, request) or self.room.kept(group, request)
+
+    def _promise_room(self, place: Place, lack: Short | None) -> Turn:
+        """The room that it waits for, in the group where that comes first."""
+        request = place.request
+        groups = dict.fromkeys(offer.group for offer in self.offers(request))
+        if any(self.room.lack(group, request) is None for group in groups):
+            return Turn(place, lack=lack, behind=True)
+        ways = [(at, g) for g in groups if (at := self.room.opening(g, request)) is not None]
+        if not ways:
+            return Turn(place, lack=lack)
+        at, group = min(ways, key=lambda way: way[0])
+        self.room.claim(group, request, at)
+        return Turn(place, lack=lack, room_at=at)
 
     def _borrow(self, turn: Turn) -> Turn:
         request = turn.place.request
@@ -143,7 +160,7 @@ class Planner:
     def _taken(self, request: LeaseRequest, offers: Iterable[Offer]) -> Offer | None:
         """The first of `offers` that serves now, with the devices to take."""
         for offer in offers:
-            if self.room.lack(offer.group, request) is not None:
+            if self._short(offer, request) is not None:
                 continue
             minutes = self.room.minutes(offer.group, request)
             usable = tuple(row for row in offer.devices if self._usable(row, minutes))
@@ -159,8 +176,8 @@ class Planner:
 
     def _take(self, place: Place, offer: Offer) -> Turn:
         minutes = self.room.minutes(offer.group, place.request)
-        self.room.take(offer.group, place.request, minutes)
         until = self.scene.now + timedelta(minutes=self._likely(place, minutes))
+        self.room.take(offer.group, place.request, minutes, until)
         for row in offer.devices:
             card = self.cards[row.uuid]
             card.free, card.since = False, max(card.since, until)
@@ -179,6 +196,7 @@ class Planner:
             card = self.cards[row.uuid]
             if card.since <= moment:
                 card.promise(moment, moment)
+        self.room.claim(offer.group, place.request, moment)
         minutes = self.room.minutes(offer.group, place.request)
         until = moment + timedelta(minutes=self._likely(place, minutes))
         for row in devices:

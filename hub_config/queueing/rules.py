@@ -67,8 +67,10 @@ ATTEMPTS = 3
 HANDICAP_PER_HOUR = timedelta(minutes=10)
 MOST_HANDICAP = timedelta(minutes=60)
 HANDICAP_LOOKS_BACK = timedelta(days=7)
-# A start that takes longer waits for something; others do not wait for it.
+# A start that takes longer, and much longer than starts take here, waits for something; others do
+# not wait for it.
 LONG_START = timedelta(seconds=30)
+_MUCH_LONGER = 3
 _TICK = timedelta(microseconds=1)
 _MB_PER_GB = 1024
 
@@ -116,11 +118,10 @@ def rank(entered_at: datetime, gpu_hours: float, open_places: Sequence[Place]) -
     return wanted
 
 
-def under_way(leases: Iterable[Lease], now: datetime) -> list[Lease]:
-    """The leases whose servers are starting, and count as such."""
-    return [
-        lease for lease in leases if lease.ready_at is None and now - lease.granted_at < LONG_START
-    ]
+def under_way(leases: Iterable[Lease], now: datetime, start_seconds: float) -> list[Lease]:
+    """The leases whose servers are starting, and count as such where starts take that long."""
+    long = max(LONG_START, _MUCH_LONGER * timedelta(seconds=start_seconds))
+    return [lease for lease in leases if lease.ready_at is None and now - lease.granted_at < long]
 
 
 def extension(lease: Lease, scene: Scene, step: int) -> Extension:
@@ -197,7 +198,7 @@ class _Telling:
         self.scene, self.planner, self.called = scene, planner, called
         self.starts_free, self.offered, self.paused = starts_free, offered, paused
         self.seconds = timedelta(seconds=scene.history.start_seconds)
-        self.under_way = under_way(scene.leases, scene.now)
+        self.under_way = under_way(scene.leases, scene.now, scene.history.start_seconds)
 
     def outlooks(self, turns: Sequence[Turn]) -> dict[str, Outlook]:
         """What each open place is told, by id, in order."""
@@ -239,7 +240,7 @@ class _Telling:
         served = (self.called.served or {}).get(turn.place.id)
         known = [moment for moment in (turn.at, served) if moment is not None]
         if turn.lack is not None:
-            return self._room_at(turn.lack)
+            return turn.room_at or self._room_at(turn.lack)
         return min(known, default=None)
 
     def _starting(self, place: Place, waiting: int) -> Outlook:
@@ -256,6 +257,8 @@ class _Telling:
     def _why(self, turn: Turn) -> tuple[Reason, dict[str, Any]]:
         if turn.held:
             return Reason.ENDING, {}
+        if turn.behind and turn.place.request.gpu_count:
+            return Reason.BEHIND, self._cards(turn)
         if turn.lack is not None:
             return self._lacking(turn.lack)
         if turn.now:
@@ -266,19 +269,22 @@ class _Telling:
         return self._busy(turn)
 
     def _busy(self, turn: Turn) -> tuple[Reason, dict[str, Any]]:
+        values = self._cards(turn)
+        behind = values["total"] - values["used"] >= turn.place.request.gpu_count
+        return (Reason.BEHIND if behind else Reason.BUSY), values
+
+    def _cards(self, turn: Turn) -> dict[str, Any]:
+        """The cards that would serve the place, and when the next of them is free."""
         offers = self.planner.offers(turn.place.request)
         mine = [offer for offer in offers if offer.lender is None] or offers
         rows = {row.uuid: row for offer in mine for row in offer.devices}.values()
         ends = [self.scene.history.end(row.lease, self.scene.now) for row in rows if row.lease]
-        values = {
+        return {
             "group": self._group(turn),
             "total": len(rows),
             "used": len(ends),
             "next_free_at": min(ends, default=None),
         }
-        wanted = turn.place.request.gpu_count
-        behind = len(rows) - len(ends) >= wanted
-        return (Reason.BEHIND if behind else Reason.BUSY), values
 
     def _lacking(self, lack: Short) -> tuple[Reason, dict[str, Any]]:
         scale = _MB_PER_GB if lack.what == "memory_mb" else 1

@@ -271,7 +271,8 @@ class QueueStore:
         return known[1]
 
     def _starts_free(self, seen: Scene) -> int:
-        return max(0, self.starts_at_once - len(rules.under_way(seen.leases, seen.now)))
+        starting = rules.under_way(seen.leases, seen.now, seen.history.start_seconds)
+        return max(0, self.starts_at_once - len(starting))
 
     @property
     def starts_at_once(self) -> int:

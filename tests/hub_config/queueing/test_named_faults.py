@@ -122,6 +122,10 @@ def a_round_forgets_what_it_hands_out(patch: Patch) -> None:
     patch.setattr(Room, "take", lambda *_arguments: None)
 
 
+def room_is_promised_to_nobody(patch: Patch) -> None:
+    patch.setattr(Room, "claim", lambda *_arguments: None)
+
+
 def time_that_is_up_counts_as_gone(patch: Patch) -> None:
     device_rows = scenes.device_rows
 
@@ -189,6 +193,10 @@ FAULTS: list[tuple[Callable[[Patch], None], Check]] = [
     (
         a_round_forgets_what_it_hands_out,
         serving.test_one_round_hands_out_no_more_than_a_limit_allows,
+    ),
+    (
+        room_is_promised_to_nobody,
+        serving.test_room_is_kept_for_who_wants_two_gpus_though_others_who_want_one_keep_coming,
     ),
     (
         time_that_is_up_counts_as_gone,

@@ -94,6 +94,23 @@ def test_what_a_start_takes_is_learnt_from_the_latest_starts(site: Site) -> None
     assert seconds(site, site.outlook("eve").expected_at) == 60
 
 
+@pytest.mark.parametrize(("usual", "counts"), [(1, True), (0.1, False)])
+def test_a_start_counts_until_it_takes_much_longer_than_starts_take_here(
+    site: Site, usual: float, counts: bool
+) -> None:
+    site.settings.starts_at_once = 1
+    site.enter("ann", gpu_count=0, groups=())
+    site.dispatch()
+    site.later(usual)
+    site.arrive(site.lease("ann").id)
+    site.later(2)
+    site.enter("slow", gpu_count=0, groups=())
+    site.dispatch()
+    site.later(2)
+    site.enter("eve", gpu_count=0, groups=())
+    assert site.outlook("eve").reason_values["used"] == counts
+
+
 def test_the_first_forecast_is_kept(site: Site) -> None:
     site.cards("aa")
     site.run("ann")

@@ -121,6 +121,34 @@ def test_the_newest_loan_is_called_back_for_a_member_with_the_stated_notice(site
     assert told.reason_values["next_free_at"] == newest.until
 
 
+def test_a_session_on_a_card_that_came_to_another_group_meanwhile_is_called_back(
+    site: Site,
+) -> None:
+    lending(site)
+    site.groups.create("cc", by="ada")
+    site.run("bob", groups=("bb",))
+    for index in "01":
+        site.devices.assign(index, "cc", "ada")
+    site.run("cat", groups=("cc",))
+    site.enter("cay", groups=("cc",))
+    site.dispatch()
+    assert site.lease("bob").stop_why is Ended.RECALLED
+    assert site.lease("cat").stop_why is None
+    assert site.outlook("cay").reason is Reason.RECALLING
+
+
+def test_a_session_on_a_card_that_its_own_group_got_meanwhile_is_no_loan(site: Site) -> None:
+    lending(site)
+    site.run("bob", groups=("bb",))
+    site.run("ben", groups=("bb",))
+    site.devices.assign(str(site.lease("ben").devices[0].index), "bb", "ada")
+    site.enter("eve", groups=("bb",))
+    site.enter("ann")
+    site.dispatch()
+    assert site.lease("bob").stop_why is Ended.RECALLED
+    assert site.lease("ben").stop_why is None
+
+
 def test_calling_back_again_puts_nothing_off_and_calls_nobody_else(site: Site) -> None:
     lending(site)
     site.run("bob", groups=("bb",))
@@ -280,6 +308,79 @@ def test_hours_are_counted_without_reading_the_whole_leases_of_the_week(site: Si
     event.remove(LeaseTable, "load", note)
     assert room.used_hours == {(Kind.GROUP, "aa"): 1.0, (Kind.PERSON, "bob"): 1.0}
     assert read == []
+
+
+def two_of_three_cards(site: Site, kind: Kind = Kind.GROUP) -> None:
+    """`ann` has one of the two GPUs that may be held at once, and `big` waits for both."""
+    site.cards("aa", "aa", "aa")
+    name = "aa" if kind is Kind.GROUP else "ann"
+    quota(site, kind, name, gpus=2)
+    site.run("ann", minutes=50)
+
+
+def test_room_is_kept_for_who_wants_two_gpus_though_others_who_want_one_keep_coming(
+    site: Site,
+) -> None:
+    two_of_three_cards(site)
+    site.run("bob", minutes=60)
+    site.enter("big", gpu_count=2)
+    for index in range(12):
+        site.later(5)
+        for lease in site.ledger.active():
+            if lease.until <= site.now:
+                site.ledger.release(lease.id, Ended.TIME_UP, site.now)
+        site.enter(f"small{index}")
+        if "big" in site.dispatch():
+            break
+    assert "big" not in site.waiting()
+    assert index == 11
+
+
+def test_kept_room_is_used_by_who_has_left_it_by_then(site: Site) -> None:
+    two_of_three_cards(site)
+    site.enter("big", gpu_count=2)
+    site.enter("late", minutes=50)
+    site.enter("short", minutes=40)
+    assert site.dispatch() == ["short"]
+    assert site.outlook("late").reason is Reason.QUOTA_GROUP
+
+
+def test_kept_room_makes_nobody_of_another_group_wait(site: Site) -> None:
+    two_of_three_cards(site)
+    site.devices.assign("2", None, "ada", pool=True)
+    site.groups.create("bb", by="ada")
+    site.enter("big", gpu_count=2)
+    site.enter("late")
+    assert site.dispatch() == []
+    assert site.outlook("late").reason is Reason.BEHIND
+    site.enter("other", groups=("bb",))
+    assert site.dispatch() == ["other"]
+
+
+def test_room_that_the_place_before_does_not_need_is_taken(site: Site) -> None:
+    site.cards("aa", "aa", "aa", "aa")
+    quota(site, Kind.GROUP, "aa", gpus=3)
+    site.run("ann", minutes=50)
+    site.run("bob", minutes=50)
+    site.enter("big", gpu_count=2)
+    site.enter("one")
+    site.enter("two")
+    assert site.dispatch() == ["one"]
+    site.release("ann")
+    site.release("bob")
+    assert site.dispatch() == ["big"]
+
+
+def test_a_persons_second_server_does_not_take_the_room_that_the_first_waits_for(
+    site: Site,
+) -> None:
+    two_of_three_cards(site, Kind.PERSON)
+    options = {"groups": ("aa",)}
+    for server, count in (("x", 2), ("y", 1)):
+        request = wanted("ann", gpu_count=count)
+        site.queue.enter("ann", server, ["aa"], request, options, "ann", site.now)
+    site.enter("bob")
+    assert site.dispatch() == ["bob"]
 
 
 # --- processes
