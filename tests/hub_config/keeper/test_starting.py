@@ -88,8 +88,9 @@ def test_a_start_that_is_asked_for_again_after_it_arrived_keeps_its_internet(
     lab: Site, docker_client: docker.DockerClient
 ) -> None:
     lab.groups.create("radiology", internet=True, by="test")
-    request = lab.request("mei")
-    lab.queue.enter("mei", "", ("radiology",), request, {}, "mei", clock.now())
+    lab.groups.create("anatomy", by="test")  # the lease counts for the first of the two
+    groups, request = ("anatomy", "radiology"), lab.request("mei")
+    lab.queue.enter("mei", "", groups, request, {}, "mei", clock.now())
     (starting,) = lab.queue.dispatch(clock.now(), 1)
     lease = lab.ledger.get(starting.lease_id or "")
     for fresh in (False, True):
