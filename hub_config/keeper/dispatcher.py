@@ -11,16 +11,15 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 from hub_config import clock
 from hub_config.errors import RadLabError
 from hub_config.gpus.rules import Lease
+from hub_config.queueing.rules import under_way
 
 DISPATCH_SECONDS = 1.0
-LONG_START = timedelta(seconds=30)
-_MUCH_LONGER = 3
 _REMEMBERED = 20
 log = logging.getLogger("radlab.keeper")
 
@@ -124,8 +123,4 @@ def starts_free(
 
     `seconds_a_start` is what starts take here; None: not known yet.
     """
-    long = max(LONG_START, _MUCH_LONGER * timedelta(seconds=seconds_a_start or 0))
-    under_way = [
-        lease for lease in active if lease.ready_at is None and now - lease.granted_at < long
-    ]
-    return max(0, most - len(under_way))
+    return max(0, most - len(under_way(active, now, seconds_a_start or 0)))

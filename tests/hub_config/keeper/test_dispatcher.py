@@ -12,9 +12,10 @@ from hub_config import clock
 from hub_config.db import migrate, open_database
 from hub_config.gpus.ledger import Ledger
 from hub_config.gpus.rules import Ended, Lease, LeaseRequest
-from hub_config.keeper.dispatcher import LONG_START, Dispatcher, Pace, starts_free
+from hub_config.keeper.dispatcher import Dispatcher, Pace, starts_free
 from hub_config.network.walls import WallsDown
 from hub_config.queueing.model import State
+from hub_config.queueing.rules import LONG_START
 from hub_config.queueing.store import QueueStore
 from hub_config.settings import Settings
 
