@@ -82,9 +82,11 @@ def _welcome(settings: Settings) -> None:
     database = open_database(settings.radlab_database_url)
     store = open_store(settings, database)
     if store.needs_first_administrator():
+        shown_before = bool(store.all())
         link = first_administrator_link(settings, store)
         click.echo(f"First administrator (this link works once, for a day): {link}")
-        click.echo("Links that were shown for this earlier no longer work.")
+        if shown_before:
+            click.echo("Links that were shown for this earlier no longer work.")
     database.dispose()
     plain = plain_http(settings)
     if plain.verdict == "warning":
