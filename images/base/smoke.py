@@ -27,12 +27,15 @@ def check(statement: bool, what: str) -> None:
 
 def packages() -> None:
     """The packages import, and the one that slows each start is not there."""
-    for name in ("jupyterlab", "jupyter_server", "jupyterhub", "ipykernel", "pydicom"):
+    for name in ("jupyterlab", "jupyter_server", "jupyterhub", "ipykernel", "pydicom", "anywidget"):
         importlib.import_module(name)
         check(True, f"{name} {importlib.metadata.version(name)}")
     for name in ("radlab_session", "dicom_catalog", "dicom_synthetic"):
         importlib.import_module(name)
         check(True, f"{name} imports")
+    for name in ("openjpeg", "libjpeg", "rle", "jpeg_ls"):
+        importlib.import_module(name)
+        check(True, f"decoder {name} imports")
     # jsonschema does without it, and it compiles a grammar for over a second at each start.
     check(importlib.util.find_spec("rfc3987_syntax") is None, "rfc3987_syntax is left out")
 
