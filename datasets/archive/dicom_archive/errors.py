@@ -4,6 +4,7 @@ ArchiveError
 ├── BadName            a dataset name or version that cannot be one
 ├── BadCard            a card with unknown or missing fields
 ├── BadLabels          a table of labels that does not fit the images
+├── BadKnob            a knob that a generator does not have, or a value out of its range
 ├── BadImage           one file that cannot be taken; an import names it and goes on
 ├── NothingToPublish   a folder without a usable image
 ├── NotDeclared        nobody has declared that the images are de-identified
@@ -46,6 +47,12 @@ class BadLabels(ArchiveError):
     """A table of labels that does not fit the images."""
 
     code = "bad_labels"
+
+
+class BadKnob(ArchiveError):
+    """A knob that a generator does not have, or a value out of its range."""
+
+    code = "bad_knob"
 
 
 class BadImage(ArchiveError):

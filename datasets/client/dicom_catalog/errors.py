@@ -8,6 +8,7 @@ CatalogError
 ├── NoSuchColumn    a column that the table does not have
 ├── NoSuchLabel     a value that this column never takes
 ├── NoSuchImage     an index or a UID outside the dataset
+├── NoSuchKnob      a knob that a generator of sample images does not have
 ├── NotReadable     a published folder or file that is not as its index says
 └── NotInstalled    an optional package that a picture needs
 """
@@ -70,6 +71,12 @@ class NoSuchImage(CatalogError):
     """The index or the UID lies outside the dataset."""
 
     code = "no-such-image"
+
+
+class NoSuchKnob(CatalogError):
+    """A generator of sample images has no knob of this name."""
+
+    code = "no-such-knob"
 
 
 class NotReadable(CatalogError):
