@@ -31,10 +31,13 @@ class Exposure:
     white: float
 
 
-def draw_exposure(rng: np.random.Generator) -> Exposure:
-    """An exposure as a department sees them: most right, a few noisy or flat."""
+def draw_exposure(rng: np.random.Generator, noise: float = 1.0) -> Exposure:
+    """An exposure as a department sees them: most right, a few noisy or flat.
+
+    `noise` times as much quantum noise takes its square fewer photons.
+    """
     return Exposure(
-        photons=float(np.exp(rng.normal(np.log(90000), 0.45))),
+        photons=float(np.exp(rng.normal(np.log(90000), 0.45))) / noise**2,
         scatter=float(rng.uniform(0.15, 0.35)),
         equalise=float(rng.uniform(0.42, 0.60)),
         sharpen=float(rng.uniform(0.1, 0.6)),

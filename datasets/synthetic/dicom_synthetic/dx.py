@@ -14,7 +14,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.uid import UID, DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
 
-from dicom_synthetic.chest_film import NAME, Film
+from dicom_synthetic.chest_film import NAME, Film, Plan
 from dicom_synthetic.detector import BITS, WHITE
 from dicom_synthetic.uids import derived_uid
 
@@ -30,7 +30,7 @@ def film_dicom(film: Film) -> bytes:
     _patient_and_study(dataset, film)
     dataset.StudyInstanceUID = derived_uid("study", *names, plan.film)
     dataset.SeriesInstanceUID = derived_uid("series", *names, plan.film)
-    dataset.SOPInstanceUID = derived_uid("instance", *names, plan.film)
+    dataset.SOPInstanceUID = film_uid(plan)
     dataset.SOPClassUID = DigitalXRayImageStorageForPresentation
     _acquisition(dataset, film)
     _pixels(dataset, film)
@@ -44,6 +44,11 @@ def film_dicom(film: Film) -> bytes:
     buffer = io.BytesIO()
     dcmwrite(buffer, dataset, enforce_file_format=True)
     return buffer.getvalue()
+
+
+def film_uid(plan: Plan) -> str:
+    """The SOP Instance UID of the film of a plan."""
+    return derived_uid("instance", NAME, plan.seed, plan.patient, plan.film)
 
 
 def patient_id(patient: int) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import expit
 
 from dicom_synthetic.body import LUNG, WATER, Body
@@ -49,15 +50,27 @@ def draw_opacity(rng: np.random.Generator, places: Points, smallest: float) -> O
     )
 
 
-def paint_opacity(view: View, opacity: Opacity) -> tuple[Points, float, float]:
-    """Its line integrals (size, size) and the row and column of its middle in pixels."""
+@dataclass(frozen=True)
+class Painted:
+    """An opacity on the detector: line integrals and outline (size, size), middle in pixels.
+
+    `inside` is where a ray crosses the body of the opacity; its soft rim lies outside.
+    """
+
+    added: Points
+    inside: NDArray[np.bool_]
+    row: float
+    column: float
+
+
+def paint_opacity(view: View, opacity: Opacity) -> Painted:
+    """What the opacity adds to the film, and where."""
     row, column, larger = _project(view, opacity.place)
     radius = opacity.diameter_mm / 2 * larger / view.spacing
     edge = opacity.edge_mm * larger / view.spacing
     away, angle = _polar(view, row, column)
-    reach = radius * (1 + _wave(opacity.outline, angle))
-    profile = _dome(away / reach, edge / radius)
-    return opacity.contrast * profile, row, column
+    reach = away / (radius * (1 + _wave(opacity.outline, angle)))
+    return Painted(opacity.contrast * _dome(reach, edge / radius), reach < 1, row, column)
 
 
 def _dome(reach: Points, edge: float) -> Points:
