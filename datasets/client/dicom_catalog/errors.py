@@ -8,6 +8,12 @@ CatalogError
 ├── NoSuchColumn    a column that the table does not have
 ├── NoSuchLabel     a value that this column never takes
 ├── NoSuchImage     an index or a UID outside the dataset
+├── NoSuchSeries    a series UID outside the dataset
+├── NoSuchValues    Hounsfield units of what is no CT, SUV of what is no PET
+├── NotAVolume      a series whose slices no affine describes
+├── NotDecodable    compressed pixels that cannot be decoded here
+├── OverlappingMasks a pixel of two structures, where one number a pixel was asked for
+├── Withdrawn       a version that was taken back, with the reason
 ├── NoSuchKnob      a knob that a generator of sample images does not have
 ├── NotReadable     a published folder or file that is not as its index says
 └── NotInstalled    an optional package that a picture needs
@@ -71,6 +77,42 @@ class NoSuchImage(CatalogError):
     """The index or the UID lies outside the dataset."""
 
     code = "no-such-image"
+
+
+class NoSuchSeries(CatalogError):
+    """The series UID lies outside the dataset."""
+
+    code = "no-such-series"
+
+
+class NoSuchValues(CatalogError):
+    """These pixels have no values of the kind asked for, as SUV of what is no PET."""
+
+    code = "no-such-values"
+
+
+class NotAVolume(CatalogError):
+    """The slices of this series have no common grid; the text says why and what can be done."""
+
+    code = "not-a-volume"
+
+
+class NotDecodable(CatalogError):
+    """Compressed pixels that no decoder here can read, or that are damaged."""
+
+    code = "not-decodable"
+
+
+class OverlappingMasks(CatalogError):
+    """A pixel belongs to two structures, and a label map has one number a pixel."""
+
+    code = "overlapping-masks"
+
+
+class Withdrawn(CatalogError):
+    """The version was taken back by whoever published it; the text says why."""
+
+    code = "withdrawn"
 
 
 class NoSuchKnob(CatalogError):
