@@ -4,75 +4,21 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
-from dicom_archive.errors import (
-    AlreadyPublished,
-    ArchiveError,
-    Damaged,
-    NoAccess,
-    NoRoom,
-    NotPublished,
-    PublishingElsewhere,
-)
-from dicom_archive.generate import GENERATORS, generate, sample_card
+from dicom_archive.errors import Damaged
+from dicom_archive.generate import generate, sample_card
 from dicom_archive.ingest import Options, Report, import_images
 from dicom_archive.manifest import find_damage, read_manifest
-from dicom_archive.store import Published, Store
 from dicom_archive.wrap import MODALITIES, ORIENTATIONS, Fields
 from dicom_catalog import Catalog
 from dicom_catalog.pictures import text_table
+from dicom_synthetic import GENERATORS
 from hub_config import clock
-from hub_config.errors import BadInput, Busy, Conflict, NotFound, RadLabError, Unready
-from hub_config.settings import load_settings
-
-# Commands run from the checkout; the cards of the sample sets are data files of it.
-CARDS = Path(__file__).resolve().parents[2] / "datasets" / "cards"
-
-_KINDS: dict[type[ArchiveError], type[RadLabError]] = {
-    AlreadyPublished: Conflict,
-    NotPublished: NotFound,
-    PublishingElsewhere: Busy,
-    NoRoom: Unready,
-    NoAccess: Unready,
-    Damaged: Unready,
-}
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """The archive's refusals as RadLab's, with the archive's code."""
-    try:
-        yield
-    except ArchiveError as error:
-        kind: type[RadLabError] = _KINDS.get(type(error), BadInput)
-        refused = kind("{reason}", reason=str(error))
-        refused.__dict__["code"] = error.code  # the archive's own, which says more than the kind's
-        raise refused from error
-
-
-def _store() -> Store:
-    datasets = load_settings().path("datasets")
-    return Store(datasets / "visible" / "everyone", datasets / "staging")
-
-
-@contextmanager
-def _bar(label: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on standard error, with the time that is left; none with --json."""
-    with click.progressbar(
-        length=1, label=label, show_pos=True, file=sys.stderr, hidden=quiet
-    ) as bar:
-
-        def step(done: int, total: int) -> None:
-            bar.length = total
-            bar.update(done - bar.pos)
-
-        yield step
+from hub_config.cli._datasets import CARDS, bar, refusals, say, store
 
 
 @click.group()
@@ -92,9 +38,9 @@ def generate_command(
     name: str, patients: int | None, seed: int | None, version: str | None, as_json: bool
 ) -> None:
     """Make a sample dataset: computed, labelled exactly, marked SYNTHETIC."""
-    with _refusals(), _bar(f"Generating {name}", as_json) as progress:
+    with refusals(), bar(f"Generating {name}", as_json) as progress:
         result = generate(
-            _store(),
+            store(),
             sample_card(CARDS, name),
             published=clock.to_iso(clock.now()),
             patients=patients,
@@ -102,7 +48,7 @@ def generate_command(
             version=version,
             progress=progress,
         )
-    _say(result, as_json)
+    say(result, as_json)
 
 
 @command.command("import")
@@ -157,9 +103,9 @@ def import_command(
         limits=limits or Options.limits,
         **said,
     )
-    with _refusals(), _bar(f"Importing {name}", as_json) as progress:
+    with refusals(), bar(f"Importing {name}", as_json) as progress:
         report = import_images(
-            _store(),
+            store(),
             path.absolute(),
             options,
             published=clock.to_iso(clock.now()),
@@ -197,7 +143,7 @@ def list_command(as_json: bool) -> None:
 
 
 def _published() -> list[dict[str, Any]]:
-    root = _store().visible
+    root = store().visible
     if not root.is_dir():
         return []
     catalog = Catalog(root)
@@ -206,7 +152,7 @@ def _published() -> list[dict[str, Any]]:
 
 
 def _facts(folder: Path) -> dict[str, Any]:
-    with _refusals():
+    with refusals():
         manifest = read_manifest(folder)
     return {key: value for key, value in manifest.items() if key != "files"}
 
@@ -216,8 +162,8 @@ def _facts(folder: Path) -> dict[str, Any]:
 @click.option("--json", "as_json", is_flag=True, help="Card and manifest as JSON.")
 def show_command(name: str, as_json: bool) -> None:
     """Card, splits and origin of NAME or NAME@VERSION."""
-    with _refusals():
-        folder = _store().find(name)
+    with refusals():
+        folder = store().find(name)
     dataset = Catalog(folder.parents[1])[f"{folder.parent.name}@{folder.name}"]
     facts = _facts(folder)
     if as_json:
@@ -235,9 +181,9 @@ def show_command(name: str, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="The damage as JSON.")
 def verify_command(name: str, as_json: bool) -> None:
     """Hash each file of NAME again; exit status 1 where one is not as published."""
-    with _refusals():
-        folder = _store().find(name)
-        with _bar(f"Verifying {folder.parent.name}@{folder.name}", as_json) as progress:
+    with refusals():
+        folder = store().find(name)
+        with bar(f"Verifying {folder.parent.name}@{folder.name}", as_json) as progress:
             damage = find_damage(folder, progress)
         if as_json and not damage:
             click.echo(json.dumps({"damage": damage}))
@@ -249,27 +195,6 @@ def verify_command(name: str, as_json: bool) -> None:
             )
     if not as_json:
         click.echo(f"{folder.parent.name}@{folder.name} is as it was published.")
-
-
-def _say(result: Published, as_json: bool) -> None:
-    facts = {
-        "name": result.name,
-        "version": result.version,
-        "images": result.images,
-        "patients": result.patients,
-        "root": result.root,
-        "folder": str(result.folder),
-        "new": result.new,
-    }
-    if as_json:
-        click.echo(json.dumps(facts))
-    elif result.new:
-        click.echo(
-            f"Published {result.name}@{result.version}: {result.images} images of "
-            f"{result.patients} patients."
-        )
-    else:
-        click.echo(f"{result.name}@{result.version} is there already; nothing changed.")
 
 
 def _say_report(report: Report, as_json: bool) -> None:
@@ -286,4 +211,4 @@ def _say_report(report: Report, as_json: bool) -> None:
     for text, count in notes.items():
         if count:
             click.echo(text.format(count), err=True)
-    _say(report.published, as_json)
+    say(report.published, as_json)

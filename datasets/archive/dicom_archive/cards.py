@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -30,6 +30,9 @@ class Texts(_Strict):
     zh_CN: str = Field(min_length=1)
 
 
+_Text = Annotated[str, Field(min_length=1)]
+
+
 class Target(_Strict):
     """What there is to predict: a column of labels, its classes in order, how people call them."""
 
@@ -47,20 +50,36 @@ class Target(_Strict):
         return self
 
 
+Task = Literal[
+    "classification",
+    "segmentation",
+    "detection",
+    "fusion",
+    "reconstruction",
+    "registration",
+    "generation",
+]
+
+
 class Card(_Strict):
-    """The card of a published version."""
+    """The card of a published version.
+
+    `target` is what a classification predicts; `structures` are the names of the segments and boxes
+    that are marked, with how people call them. A text may be given in one language or in both.
+    """
 
     name: str
     version: str
     titles: Texts
     modality: str = Field(min_length=1)
-    task: Literal["classification"]
-    target: Target
+    task: Task
+    target: Target | None = None
+    structures: dict[str, Texts] = {}
     source: str = Field(min_length=1)
     licence: str = Field(min_length=1)
     citation: str = ""
     population: str = Field(min_length=1)
-    limits: list[str] = Field(min_length=1)
+    limits: list[_Text | Texts] = Field(min_length=1)
     synthetic: bool
     deidentified: str = Field(min_length=1)
 
@@ -73,6 +92,14 @@ class Card(_Strict):
     @classmethod
     def _a_version(cls, value: str) -> str:
         return checked_version(value)
+
+    @model_validator(mode="after")
+    def _says_what_is_learned(self) -> Card:
+        if self.task == "classification" and self.target is None:
+            raise ValueError("a classification needs its target: column and classes")
+        if self.task in ("segmentation", "detection") and not self.structures:
+            raise ValueError(f"a {self.task} needs its structures: name: {{en, zh_CN}}")
+        return self
 
 
 class Recipe(_Strict):

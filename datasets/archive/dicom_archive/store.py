@@ -154,7 +154,7 @@ class Staged:
         """
         rows = self._rows(card, seed)
         columns = sorted({name for one in self._instances for name in one.labels})
-        columns.sort(key=lambda name: name != card.target.column)
+        columns.sort(key=lambda name: card.target is None or name != card.target.column)
         self._write(CARD_NAME, canonical(card.model_dump()) + b"\n")
         self._write_index(rows, columns)
         hashes = {path: known["sha256"] for path, known in self._files.items()}
@@ -180,6 +180,8 @@ class Staged:
 
     def _rows(self, card: Card, seed: int) -> list[dict[str, Any]]:
         target = card.target
+        if target is None:
+            raise BadCard("A card without a target is not published yet.")
         strata: dict[str, set[str]] = {}
         for one in self._instances:
             label = one.labels.get(target.column)

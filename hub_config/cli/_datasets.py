@@ -1,0 +1,90 @@
+"""What the commands of `./radlab dataset` share: the store, refusals, progress, the last line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from dicom_archive.errors import (
+    AlreadyPublished,
+    ArchiveError,
+    Damaged,
+    NoAccess,
+    NoRoom,
+    NotPublished,
+    PublishingElsewhere,
+)
+from dicom_archive.store import Published, Store
+from hub_config.errors import BadInput, Busy, Conflict, NotFound, RadLabError, Unready
+from hub_config.settings import load_settings
+
+# Commands run from the checkout; the cards of the sample sets are data files of it.
+CARDS = Path(__file__).resolve().parents[2] / "datasets" / "cards"
+
+_KINDS: dict[type[ArchiveError], type[RadLabError]] = {
+    AlreadyPublished: Conflict,
+    NotPublished: NotFound,
+    PublishingElsewhere: Busy,
+    NoRoom: Unready,
+    NoAccess: Unready,
+    Damaged: Unready,
+}
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """The archive's refusals as RadLab's, with the archive's code."""
+    try:
+        yield
+    except ArchiveError as error:
+        kind: type[RadLabError] = _KINDS.get(type(error), BadInput)
+        refused = kind("{reason}", reason=str(error))
+        refused.__dict__["code"] = error.code  # the archive's own, which says more than the kind's
+        raise refused from error
+
+
+def store() -> Store:
+    """The store of this RadLab's state."""
+    datasets = load_settings().path("datasets")
+    return Store(datasets / "visible" / "everyone", datasets / "staging")
+
+
+@contextmanager
+def bar(label: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on standard error, with the time that is left; none where `quiet`."""
+    with click.progressbar(
+        length=1, label=label, show_pos=True, file=sys.stderr, hidden=quiet
+    ) as shown:
+
+        def step(done: int, total: int) -> None:
+            shown.length = total
+            shown.update(done - shown.pos)
+
+        yield step
+
+
+def say(result: Published, as_json: bool) -> None:
+    """The last line of a command that publishes."""
+    facts = {
+        "name": result.name,
+        "version": result.version,
+        "images": result.images,
+        "patients": result.patients,
+        "root": result.root,
+        "folder": str(result.folder),
+        "new": result.new,
+    }
+    if as_json:
+        click.echo(json.dumps(facts))
+    elif result.new:
+        click.echo(
+            f"Published {result.name}@{result.version}: {result.images} images of "
+            f"{result.patients} patients."
+        )
+    else:
+        click.echo(f"{result.name}@{result.version} is there already; nothing changed.")
