@@ -13,6 +13,7 @@ CatalogError
 ├── NotAVolume      a series whose slices no affine describes
 ├── NotDecodable    compressed pixels that cannot be decoded here
 ├── OverlappingMasks a pixel of two structures, where one number a pixel was asked for
+├── NotCacheable    a transform that cannot be told from another, or a result that cannot be kept
 ├── Withdrawn       a version that was taken back, with the reason
 ├── NoSuchKnob      a knob that a generator of sample images does not have
 ├── NotReadable     a published folder or file that is not as its index says
@@ -107,6 +108,12 @@ class OverlappingMasks(CatalogError):
     """A pixel belongs to two structures, and a label map has one number a pixel."""
 
     code = "overlapping-masks"
+
+
+class NotCacheable(CatalogError):
+    """A transform that cannot be told from another, or a result that no file can hold."""
+
+    code = "not-cacheable"
 
 
 class Withdrawn(CatalogError):
