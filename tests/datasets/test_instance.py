@@ -82,14 +82,28 @@ def set_to(keyword: str, value: object) -> Callable[[Dataset], object]:
     ("change", "reason"),
     [
         (set_to("PatientID", ""), "no Patient ID"),
-        (set_to("NumberOfFrames", 7), "7 frames"),
+        (set_to("NumberOfFrames", 7), "less than expected"),
+        (set_to("SamplesPerPixel", 4), "4 samples a pixel"),
+        (set_to("BitsAllocated", 24), "24 bits allocated"),
+        (set_to("Modality", "SEG"), "goes with the images"),
         (set_to("PhotometricInterpretation", "PALETTE COLOR"), "PALETTE COLOR"),
         (set_to("StudyInstanceUID", "../../etc"), "StudyInstanceUID is no UID"),
         (set_to("SeriesInstanceUID", ""), "no SeriesInstanceUID"),
         (set_to("Rows", 900), "less than expected"),
         (lambda dataset: dataset.pop("PixelData"), "no pixels"),
     ],
-    ids=["patient", "frames", "palette", "traversal", "series", "rows", "pixels"],
+    ids=[
+        "patient",
+        "frames",
+        "samples",
+        "bits",
+        "seg",
+        "palette",
+        "traversal",
+        "series",
+        "rows",
+        "pixels",
+    ],
 )
 def test_a_file_that_cannot_be_taken_is_refused_with_the_reason(
     film: bytes, change: Callable[[Dataset], object], reason: str
