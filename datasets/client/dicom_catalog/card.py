@@ -43,47 +43,62 @@ class Target:
 
 @dataclass(frozen=True)
 class Card:
-    """Title, task, target, source, licence, population and known limits of one version."""
+    """Title, task, target, source, licence, population and known limits of one version.
+
+    `target` is None where there is no class to predict; `structures` are the names of segments and
+    boxes, with how people call them.
+    """
 
     name: str
     version: str
     titles: Texts
     modality: str
     task: str
-    target: Target
+    target: Target | None
     source: str
     licence: str
     population: str
-    limits: tuple[str, ...]
+    limit_texts: tuple[Texts, ...]
     synthetic: bool
     deidentified: str
     citation: str = ""
+    structures: Mapping[str, Texts] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
         """The title in the session's language."""
         return in_language(self.titles)
 
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """What is known to be wrong or missing, in the session's language."""
+        return tuple(in_language(texts) for texts in self.limit_texts)
+
+    def structure(self, name: str, language: str | None = None) -> str:
+        """How people call what a segment or box names, in the session's language."""
+        return in_language(self.structures.get(name, {}), language) or name
+
 
 def read_card(path: Path) -> Card:
     """The card at `path`; NotReadable where it is absent or not a card."""
     try:
         given: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        target = given["target"]
+        target = given.get("target")
         return Card(
             name=given["name"],
             version=given["version"],
             titles=given["titles"],
             modality=given["modality"],
             task=given["task"],
-            target=Target(target["column"], tuple(target["classes"]), target.get("names", {})),
+            target=target and _target(target),
             source=given["source"],
             licence=given["licence"],
             population=given["population"],
-            limits=tuple(given["limits"]),
+            limit_texts=tuple(_texts(limit) for limit in given["limits"]),
             synthetic=given["synthetic"],
             deidentified=given["deidentified"],
-            citation=given.get("citation", ""),
+            citation=given.get("citation") or "",
+            structures=given.get("structures") or {},
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise NotReadable(
@@ -91,3 +106,11 @@ def read_card(path: Path) -> Card:
             "'radlab dataset verify' on it.",
             given=str(path),
         ) from error
+
+
+def _target(given: Mapping[str, Any]) -> Target:
+    return Target(given["column"], tuple(given["classes"]), given.get("names") or {})
+
+
+def _texts(given: str | Texts) -> Texts:
+    return {"en": given} if isinstance(given, str) else given

@@ -1,24 +1,37 @@
 """What is mounted: `Catalog()` finds it, `Catalog()["chest-film"]` opens it.
 
 Datasets lie as `<root>/<name>/<version>/`, read-only. The root is RADLAB_DATASETS where that is
-set (RadLab sets it in every student's container), else `/datasets`.
+set (RadLab sets it in every student's container), else `/datasets`. A version that was withdrawn
+has only its card and the reason left: it is named, and refused with that reason.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from dicom_catalog.card import read_card
+from dicom_catalog.card import Card, read_card
 from dicom_catalog.dataset import Dataset
-from dicom_catalog.errors import NoSuchDataset, NoSuchVersion, NotMounted, unknown
-from dicom_catalog.index import INDEX_NAME, read_index
+from dicom_catalog.errors import (
+    NoSuchDataset,
+    NoSuchVersion,
+    NotMounted,
+    NotReadable,
+    Withdrawn,
+    unknown,
+)
+from dicom_catalog.index import Index
+from dicom_catalog.layout import INDEX_NAME
 from dicom_catalog.pictures import html_table, text_table
 
 DEFAULT_ROOT = "/datasets"
 CARD_NAME = "card.json"
+WITHDRAWN_NAME = "withdrawn.json"
+_NAME = re.compile(r"[^/.][^/]*")
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 
 
@@ -41,31 +54,73 @@ class Catalog:
 
     @property
     def names(self) -> list[str]:
-        """Names of the datasets, sorted."""
+        """Names of the datasets, sorted; those of which all is withdrawn included."""
         folders = (path for path in self.root.iterdir() if path.is_dir())
         return sorted(path.name for path in folders if _versions_in(path))
 
     def versions(self, name: str) -> list[str]:
-        """Versions of a dataset, the oldest first."""
-        if name not in self.names:
-            if not self.names:
-                raise NotMounted(
-                    f"There is no dataset in {self.root}. Ask your administrator to run "
-                    "'radlab dataset generate chest-film'.",
-                    given=name,
-                )
-            raise unknown(NoSuchDataset, "dataset", name, self.names)
-        return _versions_in(self.root / name)
+        """Versions of a dataset that can be opened, the oldest first."""
+        known = self._known(name)
+        return [version for version in known if not self._is_withdrawn(name, version)]
+
+    def withdrawn(self, name: str) -> dict[str, str]:
+        """Versions of a dataset that were taken back, and why."""
+        known = self._known(name)
+        gone = [version for version in known if self._is_withdrawn(name, version)]
+        return {version: str(self._withdrawal(name, version)["reason"]) for version in gone}
 
     def __getitem__(self, name: str) -> Dataset:
-        """The dataset `name` in its newest version, or `name@version` in that one."""
+        """The dataset `name` in its newest version, or `name@version` in that one.
+
+        Raises NoSuchDataset, NoSuchVersion, Withdrawn, or NotReadable for a damaged one.
+        """
         name, _, version = name.partition("@")
-        versions = self.versions(name)
-        if version and version not in versions:
-            raise unknown(NoSuchVersion, f"version of {name}", version, versions)
-        folder = self.root / name / (version or versions[-1])
-        rows, labels = read_index(folder)
-        return Dataset(folder, read_card(folder / CARD_NAME), rows, labels)
+        known = self._known(name)
+        if version and version not in known:
+            raise unknown(NoSuchVersion, f"version of {name}", version, known)
+        version = version or (self.versions(name) or known)[-1]
+        if self._is_withdrawn(name, version):
+            raise self._refusal(name, version)
+        folder = self.root / name / version
+        return Dataset(read_card(folder / CARD_NAME), Index(folder))
+
+    def _known(self, name: str) -> list[str]:
+        """All versions of a dataset, withdrawn ones included."""
+        known = _versions_in(self.root / name) if _NAME.fullmatch(name) else []
+        if known:
+            return known
+        if not self.names:
+            raise NotMounted(
+                f"There is no dataset in {self.root}. Ask your administrator to run "
+                "'radlab dataset generate chest-film'.",
+                given=name,
+            )
+        raise unknown(NoSuchDataset, "dataset", name, self.names)
+
+    def _is_withdrawn(self, name: str, version: str) -> bool:
+        return (self.root / name / version / WITHDRAWN_NAME).is_file()
+
+    def _withdrawal(self, name: str, version: str) -> dict[str, Any]:
+        path = self.root / name / version / WITHDRAWN_NAME
+        try:
+            found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            return {"reason": found["reason"], "when": found["when"], **found}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise NotReadable(
+                f"{path} cannot be read ({error}); {name}@{version} is withdrawn.",
+                given=str(path),
+            ) from error
+
+    def _refusal(self, name: str, version: str) -> Withdrawn:
+        found = self._withdrawal(name, version)
+        usable = self.versions(name)
+        instead = found.get("instead") or (f"{name}@{usable[-1]}" if usable else "")
+        do = f" Use {instead}." if instead else " There is no other version of it."
+        return Withdrawn(
+            f"{name}@{version} was withdrawn on {str(found['when'])[:10]}: {found['reason']}{do}",
+            given=f"{name}@{version}",
+            allowed=usable,
+        )
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.names)
@@ -79,10 +134,14 @@ class Catalog:
     def _lines(self) -> list[tuple[str, str, str, str, str]]:
         lines = []
         for name in self.names:
-            versions = self.versions(name)
-            card = read_card(self.root / name / versions[-1] / CARD_NAME)
-            target = f"{card.target.column}: {', '.join(card.target.classes)}"
-            lines.append((name, ", ".join(versions), card.title, card.modality, target))
+            known = self._known(name)
+            shown = [
+                f"{version} (withdrawn)" if self._is_withdrawn(name, version) else version
+                for version in known
+            ]
+            newest = (self.versions(name) or known)[-1]
+            card = read_card(self.root / name / newest / CARD_NAME)
+            lines.append((name, ", ".join(shown), card.title, card.modality, _to_find(card)))
         return lines
 
     def __repr__(self) -> str:
@@ -94,10 +153,22 @@ class Catalog:
         return html_table(_HEAD, self._lines())
 
 
-_HEAD = ("dataset", "versions", "title", "modality", "target")
+_HEAD = ("dataset", "versions", "title", "modality", "to find")
+
+
+def _to_find(card: Card) -> str:
+    if card.target:
+        return f"{card.target.column}: {', '.join(card.target.classes)}"
+    return ", ".join(map(card.structure, card.structures)) or card.task
 
 
 def _versions_in(folder: Path) -> list[str]:
-    names = (path.name for path in folder.iterdir() if (path / INDEX_NAME).is_file())
+    if not folder.is_dir():
+        return []
+    names = (path.name for path in folder.iterdir() if _is_version(path))
     found = [name for name in names if _VERSION.fullmatch(name)]
     return sorted(found, key=lambda name: tuple(map(int, name.split("."))))
+
+
+def _is_version(path: Path) -> bool:
+    return (path / INDEX_NAME).is_file() or (path / WITHDRAWN_NAME).is_file()

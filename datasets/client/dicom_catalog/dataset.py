@@ -5,39 +5,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from dicom_catalog import resample
-from dicom_catalog.card import Card
+from dicom_catalog.card import Card, Target
 from dicom_catalog.errors import (
     NoSuchColumn,
     NoSuchImage,
     NoSuchLabel,
+    NoSuchSeries,
     NoSuchSplit,
     unknown,
 )
 from dicom_catalog.image import Image
-from dicom_catalog.index import STORAGE_COLUMNS
+from dicom_catalog.index import STORAGE_COLUMNS, Index, Row
 from dicom_catalog.pictures import html_table, text_table
+from dicom_catalog.series import Series
+from dicom_catalog.volume import read_frames
+
+if TYPE_CHECKING:
+    from dicom_catalog.torch_dataset import TorchDataset
 
 
 class Dataset:
-    """Images with their labels; a list of Image by index, a table by `.table()`."""
+    """Images with their labels; a list of Image by index, a table by `.table()`.
 
-    def __init__(
-        self, folder: Path, card: Card, rows: pd.DataFrame, label_columns: list[str]
-    ) -> None:
-        self.folder = folder
+    Nothing is read from the index before it is asked for.
+    """
+
+    def __init__(self, card: Card, index: Index, rows: pd.DataFrame | None = None) -> None:
+        self.folder = index.folder
         self.card = card
-        self.label_columns = list(label_columns)
-        self._rows = rows.reset_index(drop=True)
+        self.label_columns = list(index.label_columns)
+        self._index = index
+        self._part_rows = rows
+
+    @cached_property
+    def _rows(self) -> pd.DataFrame:
+        rows = self._index.images() if self._part_rows is None else self._part_rows
+        return rows.reset_index(drop=True)
+
+    @cached_property
+    def _records(self) -> list[Row]:
+        return [{str(name): value for name, value in row.items()} for row in self._row_dicts()]
+
+    def _row_dicts(self) -> list[dict[Any, Any]]:
+        # None instead of NaN in columns of texts, numbers as Python has them.
+        return self._rows.to_dict("records")
 
     @property
     def name(self) -> str:
@@ -55,14 +76,14 @@ class Dataset:
         return self.card.licence
 
     @property
-    def target(self) -> str:
-        """The column that the card names as what there is to predict."""
-        return self.card.target.column
+    def target(self) -> str | None:
+        """The column that the card names as what there is to predict, None where it names none."""
+        return self.card.target.column if self.card.target else None
 
     @property
     def classes(self) -> tuple[str, ...]:
         """The target's classes; the place in this tuple is the number in `arrays()`."""
-        return self.card.target.classes
+        return self.card.target.classes if self.card.target else ()
 
     @property
     def splits(self) -> dict[str, int]:
@@ -123,6 +144,13 @@ class Dataset:
     def labels(self, target: str | None = None) -> NDArray[np.int64]:
         """Class numbers of all images, (n,); those of another column are numbered as sorted."""
         column = target or self.target
+        if column is None:
+            raise NoSuchColumn(
+                f"The card of {self.name} names nothing to predict. Name a column: target='...'. "
+                f"There is: {', '.join(self.label_columns) or 'none'}.",
+                given=target,
+                allowed=self.label_columns,
+            )
         values = self.column(column)
         classes = list(self.classes)
         if column != self.target:
@@ -143,8 +171,9 @@ class Dataset:
         """All images and their class numbers, ready for training.
 
         Images are float32 (n, 1, size, size), colour (n, 3, size, size): grey 0..1 by each image's
-        own window, shrunk by area average with their shape kept, on black. Labels are int64 (n,).
-        `progress` is called with (done, all). In the order of `table()`.
+        own window, shrunk by area average with their shape kept, on black; of an image of several
+        frames the middle one. Labels are int64 (n,). `progress` is called with (done, all). In the
+        order of `table()`.
         """
         labels = self.labels(target)
         colour = bool((self._rows["samples"] > 1).any())
@@ -159,8 +188,62 @@ class Dataset:
                     progress(done, len(self))
         return images, labels
 
+    @property
+    def series(self) -> Sequence[Series]:
+        """The series that these images belong to, whole, in the order of the table."""
+        return _SeriesList(self)
+
+    def one_series(self, uid: str) -> Series:
+        """The series with this Series Instance UID."""
+        numbers = self._places_by_series.get(uid)
+        if numbers is None:
+            known = list(self._places_by_series)
+            raise unknown(NoSuchSeries, f"series in {self.name}", uid, known)
+        return Series(
+            self._index.series(uid)[0], [self[number] for number in numbers], index=self._index
+        )
+
+    @cached_property
+    def _places_by_series(self) -> dict[str, list[int]]:
+        places: dict[str, list[int]] = {}
+        for number, uid in enumerate(self._rows["series_uid"]):
+            places.setdefault(str(uid), []).append(number)
+        return places
+
+    def series_table(self) -> pd.DataFrame:
+        """One row a series: patient, split, the labels that all its images share, geometry.
+
+        In the order of `series`. A label that differs between its images is left empty.
+        """
+        known = {row["series_uid"]: row for row in self._index.series()}
+        lines = []
+        for uid, part in self._rows.groupby("series_uid", sort=False):
+            shared = {name: _shared(part[name]) for name in self.label_columns}
+            first = part.iloc[0]
+            plane = {name: first[name] for name in _PLANE}
+            row = {k: v for k, v in known[uid].items() if k not in ("patient_id", "affine")}
+            line = {"patient_id": first["patient_id"], "split": first["split"]}
+            lines.append({**line, **shared, **row, **plane})
+        return pd.DataFrame(lines)
+
+    def items(self, **options: Any) -> list[dict[str, Any]]:
+        """MONAI-ready dictionaries, one an image or a series; see `learning.items`."""
+        from dicom_catalog.learning import items
+
+        return items(self, **options)
+
+    def to_monai(self, **options: Any) -> list[dict[str, Any]]:
+        """The same as `items()`: what a MONAI Dataset takes as `data`."""
+        return self.items(**options)
+
+    def torch(self, **options: Any) -> TorchDataset:
+        """A torch Dataset with a cache that processes share; see `torch_dataset.TorchDataset`."""
+        from dicom_catalog.torch_dataset import TorchDataset
+
+        return TorchDataset(self, **options)
+
     def _part(self, chosen: pd.Series[bool]) -> Dataset:
-        return Dataset(self.folder, self.card, self._rows[chosen], self.label_columns)
+        return Dataset(self.card, self._index, self._rows[chosen])
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -172,27 +255,33 @@ class Dataset:
                 f"{len(self) - 1}.",
                 given=number,
             )
-        row = {str(name): value for name, value in self._rows.iloc[number].items()}
+        row = self._records[number]
         labels = {name: row[name] for name in self.label_columns}
-        return Image(row, self.folder / row["path"], labels, self.target)
+        return Image(row, self.folder / row["path"], labels, self.target, index=self._index)
 
     def __iter__(self) -> Iterator[Image]:
         return (self[number] for number in range(len(self)))
 
     def _facts(self) -> list[tuple[str, str]]:
-        card, target = self.card, self.card.target
+        card = self.card
+        count = f"{len(self)} of {len(self.patients)} patients, {card.modality}"
+        facts = [("images", count)]
+        series = self._rows["series_uid"].nunique()
+        if series != len(self):
+            facts.append(("series", str(series)))
+        facts.append(("splits", ", ".join(f"{name} {n}" for name, n in self.splits.items())))
+        if card.target:
+            facts.append(("target", f"{card.target.column}: {self._counted(card.target)}"))
+        if card.structures:
+            facts.append(("marked", ", ".join(map(card.structure, card.structures))))
+        facts += [("source", card.source), ("licence", card.licence)]
+        return [*facts, ("limits", " ".join(card.limits))]
+
+    def _counted(self, target: Target) -> str:
         counts = self._rows[target.column].value_counts()
-        classes = ", ".join(
+        return ", ".join(
             f"{label} {counts.get(label, 0)} ({target.name(label)})" for label in target.classes
         )
-        return [
-            ("images", f"{len(self)} of {len(self.patients)} patients, {card.modality}"),
-            ("splits", ", ".join(f"{name} {count}" for name, count in self.splits.items())),
-            ("target", f"{target.column}: {classes}"),
-            ("source", card.source),
-            ("licence", card.licence),
-            ("limits", " ".join(card.limits)),
-        ]
 
     def __repr__(self) -> str:
         head = f"{self.name}@{self.version}: {self.card.title}"
@@ -204,10 +293,51 @@ class Dataset:
         )
 
 
+class _SeriesList(Sequence[Series]):
+    """The series of a dataset, each made when it is asked for."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
+        self._uids = list(dict.fromkeys(map(str, dataset._rows["series_uid"])))
+
+    def __len__(self) -> int:
+        return len(self._uids)
+
+    @overload
+    def __getitem__(self, number: int) -> Series: ...
+
+    @overload
+    def __getitem__(self, number: slice) -> list[Series]: ...
+
+    def __getitem__(self, number: int | slice) -> Series | list[Series]:
+        if isinstance(number, slice):
+            return [self._dataset.one_series(uid) for uid in self._uids[number]]
+        if not -len(self) <= number < len(self):
+            raise NoSuchSeries(
+                f"{self._dataset.name} has no series {number}: it has {len(self)}, numbered from "
+                f"0 to {len(self) - 1}.",
+                given=number,
+            )
+        return self._dataset.one_series(self._uids[number])
+
+    def __iter__(self) -> Iterator[Series]:
+        return map(self._dataset.one_series, self._uids)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} series of {self._dataset.name}@{self._dataset.version}>"
+
+
+_PLANE = ("rows", "columns", "row_spacing", "column_spacing")
+
+
+def _shared(column: pd.Series[Any]) -> Any:
+    return column.iloc[0] if column.nunique(dropna=False) == 1 else None
+
+
 def _channels_first(image: Image, size: int, colour: bool) -> NDArray[np.float32]:
     # Shrunk before the window: the smaller array is windowed, and both are means of grey values
     # but where a window cuts a noisy pixel off. The border is black whatever the photometric.
-    values = image.values
+    values = read_frames([image.frames[len(image.frames) // 2]], "rescaled")[0]
     grey = image.grey(resample.shrink(values, size))
     square = resample.centre(grey, size)
     if square.ndim == 3:
