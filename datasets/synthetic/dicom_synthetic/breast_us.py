@@ -22,8 +22,8 @@ from dicom_synthetic.us_tissue import COLUMNS, PIXEL_MM, ROWS, draw_tissue
 
 NAME = "breast-us"
 VIEWS = 2
-_MIX = "carcinoma cyst carcinoma fibroadenoma none carcinoma fibroadenoma cyst".split()
-_MIX += "carcinoma fibroadenoma none carcinoma".split()
+_MIX = ["carcinoma", "cyst", "carcinoma", "fibroadenoma", "none", "carcinoma"]
+_MIX += ["fibroadenoma", "cyst", "carcinoma", "fibroadenoma", "none", "carcinoma"]
 CLASSES = ("normal", "benign", "malignant")
 MASS = Segment(1, "mass", code=("4147007", "SCT", "Mass"), category=ABNORMAL)
 KNOBS = {

@@ -37,7 +37,7 @@ def cloud(rng: np.random.Generator, shape: Shape, scales: tuple[float, ...]) -> 
     total = np.zeros(shape)
     for scale in scales:
         total += smooth(rng, shape, scale)
-    return total / np.sqrt(len(scales))
+    return np.asarray(total / np.sqrt(len(scales)))
 
 
 def ridges(field: Field, width: float) -> Field:

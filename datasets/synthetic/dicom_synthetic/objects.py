@@ -39,6 +39,11 @@ class Subject:
         return f"SYN{self.patient + 1:04d}"
 
     @property
+    def study_uid(self) -> str:
+        """The Study Instance UID."""
+        return derived_uid("study", self.dataset, self.seed, self.patient, self.study)
+
+    @property
     def instance_uid(self) -> str:
         """The SOP Instance UID, which depends on nothing but these numbers."""
         names = (self.dataset, self.seed, self.patient, self.study, self.series, self.image)
@@ -53,7 +58,7 @@ def new_object(subject: Subject, sop_class: str, modality: str, study_text: str)
     day = _FIRST_DAY + timedelta(days=subject.patient % 180 + 190 * subject.study)
     found.SpecificCharacterSet = "ISO_IR 192"
     found.SOPClassUID, found.SOPInstanceUID = sop_class, subject.instance_uid
-    found.StudyInstanceUID = derived_uid("study", *names)
+    found.StudyInstanceUID = subject.study_uid
     found.SeriesInstanceUID = derived_uid("series", *names, subject.series)
     found.PatientName = f"SYNTHETIC^{subject.patient_id}"
     found.PatientID = subject.patient_id
