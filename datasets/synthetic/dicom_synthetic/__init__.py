@@ -10,12 +10,13 @@ from dicom_synthetic.chest_film import Film, Plan, draw_cohort, make_film
 from dicom_synthetic.chest_film_set import CHEST_FILM
 from dicom_synthetic.dx import film_dicom
 from dicom_synthetic.endoscopy import ENDOSCOPY
+from dicom_synthetic.histology import HISTOLOGY
 from dicom_synthetic.sample import Generator
 from dicom_synthetic.uids import derived_uid
 
 __version__ = "0.1.0"
 
-GENERATORS: dict[str, Generator] = {one.name: one for one in (CHEST_FILM, BREAST_US, ENDOSCOPY)}
+GENERATORS: dict[str, Generator] = {one.name: one for one in (CHEST_FILM, BREAST_US, HISTOLOGY, ENDOSCOPY)}
 
 __all__ = [
     "GENERATORS",

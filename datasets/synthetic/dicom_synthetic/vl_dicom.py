@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import VLEndoscopicImageStorage, VLMicroscopicImageStorage
 
 from dicom_synthetic.objects import Subject, code, encode, items, new_object
+from dicom_synthetic.uids import derived_uid
 
 Rgb = NDArray[np.uint8]  # (rows, columns, 3)
 
@@ -48,7 +49,7 @@ def _specimen(found: Dataset, subject: Subject) -> None:
     found.ContainerTypeCodeSequence = items(code("433466003", "SCT", "Microscope slide"))
     piece = Dataset()
     piece.SpecimenIdentifier = f"SYNTHETIC-{subject.patient_id}-1"
-    piece.SpecimenUID = subject.study_uid
+    piece.SpecimenUID = derived_uid("specimen", subject.study_uid)
     piece.IssuerOfTheSpecimenIdentifierSequence = items()
     piece.SpecimenShortDescription = "SYNTHETIC"
     piece.SpecimenPreparationSequence = items()
