@@ -16,7 +16,9 @@ from dicom_synthetic.uids import derived_uid
 
 __version__ = "0.1.0"
 
-GENERATORS: dict[str, Generator] = {one.name: one for one in (CHEST_FILM, BREAST_US, HISTOLOGY, ENDOSCOPY)}
+GENERATORS: dict[str, Generator] = {
+    one.name: one for one in (CHEST_FILM, BREAST_US, HISTOLOGY, ENDOSCOPY)
+}
 
 __all__ = [
     "GENERATORS",
