@@ -69,20 +69,28 @@ def visible_folder(settings: Settings, group: str | None) -> Path:
 
     The ledger is written by services that are not root: what is no name there is no path here.
     """
-    visible = settings.path("datasets", "visible")
-    own = visible / group if group and Path(group).name == group != ".." else None
-    return own if own is not None and own.is_dir() else visible / _EVERYONE
+    room = dataset_room(settings, group)
+    return room if room.is_dir() else dataset_room(settings, None)
+
+
+def dataset_room(settings: Settings, group: str | None) -> Path:
+    """The folder of that group, there or not; who is in none that can have one sees everyone's."""
+    own = group if group and Path(group).name == group and not group.startswith(".") else None
+    return settings.path("datasets", "visible", own or _EVERYONE)
 
 
 def visible_versions(folder: Path) -> list[str]:
-    """Every `name@version` that lies in `folder` now, in order; empty where it cannot be read."""
+    """Every `name@version` that `folder` shows now, in order; empty where it cannot be read.
+
+    Of a version that was withdrawn only the reason is left, and nobody works with it.
+    """
     try:
         found = [
             f"{dataset.name}@{version.name}"
             for dataset in folder.iterdir()
             if dataset.is_dir()
             for version in dataset.iterdir()
-            if version.is_dir()
+            if version.is_dir() and not (version / "withdrawn.json").exists()
         ]
     except OSError:
         return []

@@ -26,7 +26,7 @@ from hub_config.errors import RadLabError
 from hub_config.gpus.ledger import Ledger
 from hub_config.gpus.refusals import lease_over
 from hub_config.gpus.rules import Ended, Lease, container_name
-from hub_config.keeper import containers
+from hub_config.keeper import containers, datasets_room
 from hub_config.keeper.containers import Found
 from hub_config.keeper.engine import Clients
 from hub_config.keeper.hardening import PORT
@@ -34,6 +34,7 @@ from hub_config.keeper.homes import ensure_home
 from hub_config.keeper.locks import Held, LeaseLocks
 from hub_config.keeper.plan import (
     container_for,
+    dataset_room,
     reaches_internet,
     visible_folder,
     visible_versions,
@@ -122,6 +123,9 @@ class Starter:
         image = load_images(self.settings.path("offers", "images.yaml")).image(lease.image)
         internet = reaches_internet(lease, self._groups(lease), self.policies())
         home = ensure_home(self.clients.acts, self.settings, lease.username)
+        datasets_room.complete(
+            dataset_room(self.settings, None), dataset_room(self.settings, lease.group)
+        )
         held.check()
         container = container_for(self.settings, lease, image, order, home, internet)
         containers.create(self.clients.acts, container)

@@ -96,6 +96,8 @@ def test_a_group_with_a_folder_of_its_own_sees_that_one(tmp_path: Path) -> None:
     assert visible_folder(settings, "open") == own
     assert visible_folder(settings, None) == everyone
     assert visible_versions(own) == ["chest@1.0.0", "chest@1.1.0"]
+    (own / "chest" / "1.1.0" / "withdrawn.json").touch()
+    assert visible_versions(own) == ["chest@1.0.0"]
     assert visible_versions(tmp_path / "gone") == []
 
 
