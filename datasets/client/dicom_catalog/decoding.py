@@ -120,19 +120,16 @@ def _decode_in_processes(
     dtype = np.result_type(*{one.format.dtype for one in frames})
     shape = frames[0].format.shape
     size = int(np.prod(shape)) * dtype.itemsize
-    with mmap.mmap(-1, size * len(wanted)) as memory:
-        shared = np.frombuffer(memory, dtype).reshape(len(wanted), *shape)
-        step = -(-len(wanted) // processes)
-        starts = range(0, len(wanted), step)
-        children = [_child(frames, wanted[at : at + step], shared[at : at + step]) for at in starts]
-        try:
-            failed = [_ended(*child) for child in children]
-            for text in failed:
-                if text:
-                    raise NotDecodable(text, given=frames[0].path)
-            yield from zip(wanted, shared, strict=True)
-        finally:
-            del shared
+    # Unmapped when the last array of it goes.
+    shared = np.frombuffer(mmap.mmap(-1, size * len(wanted)), dtype)
+    shared = shared.reshape(len(wanted), *shape)
+    step = -(-len(wanted) // processes)
+    starts = range(0, len(wanted), step)
+    children = [_child(frames, wanted[at : at + step], shared[at : at + step]) for at in starts]
+    failed = [text for text in (_ended(*child) for child in children) if text]
+    if failed:
+        raise NotDecodable(failed[0], given=frames[0].path)
+    yield from zip(wanted, shared, strict=True)
 
 
 def _child(

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dicom_catalog.errors import NotInstalled
-from dicom_catalog.volume import StoredFrame, read_frames
+from dicom_catalog.volume import StoredFrame, read_frames, rescale
 
 if TYPE_CHECKING:
     import SimpleITK
@@ -29,10 +29,14 @@ def pixel_type(frame: StoredFrame) -> np.dtype[Any]:
         return how.dtype
     if not (frame.slope.is_integer() and frame.intercept.is_integer()):
         return np.dtype(np.float64)
-    low = -(1 << (how.bits_stored - 1)) if how.signed else 0
-    high = (1 << (how.bits_stored - how.signed)) - 1
-    ends = [end * frame.slope + frame.intercept for end in (low, high)]
+    ends = [end * frame.slope + frame.intercept for end in stored_range(frame)]
     return _smallest(min(ends), max(ends))
+
+
+def stored_range(frame: StoredFrame) -> tuple[int, int]:
+    """The least and the greatest number that Bits Stored (0028,0101) can hold."""
+    bits, signed = frame.format.bits_stored, frame.format.signed
+    return (-(1 << (bits - 1)) if signed else 0), (1 << (bits - signed)) - 1
 
 
 def _smallest(low: float, high: float) -> np.dtype[Any]:
@@ -43,9 +47,21 @@ def _smallest(low: float, high: float) -> np.dtype[Any]:
     return np.dtype(np.float64)
 
 
-def rescaled(frames: Sequence[StoredFrame], kind: np.dtype[Any] | None) -> NDArray[Any]:
-    """The rescaled values in the type `kind`, of the first frame where None."""
-    return read_frames(frames, "rescaled", kind or pixel_type(frames[0]))
+def rescaled(frames: Sequence[StoredFrame], inverted: bool = False) -> NDArray[Any]:
+    """The rescaled values in the type of the first frame's; `inverted` is for MONOCHROME1.
+
+    ITK turns MONOCHROME1 round within the range of the stored bits, before it rescales.
+    """
+    kind = pixel_type(frames[0])
+    if not inverted:
+        return read_frames(frames, "rescaled", kind)
+    stored = read_frames(frames)
+    low, high = stored_range(frames[0])
+    turned = np.subtract(stored.dtype.type(low + high), stored, out=stored)
+    made = np.empty(turned.shape, kind)
+    for one, target, frame in zip(turned, made, frames, strict=True):
+        rescale(one, *frame.scale("rescaled"), target)
+    return made
 
 
 def image_of(array: NDArray[Any], matrix: NDArray[np.float64]) -> SimpleITK.Image:
@@ -57,9 +73,11 @@ def image_of(array: NDArray[Any], matrix: NDArray[np.float64]) -> SimpleITK.Imag
             "This needs SimpleITK, which this image does not have. Start a session with the "
             "imaging image, or use .array() and .affine().",
         ) from error
-    image = SimpleITK.GetImageFromArray(array, isVector=array.ndim == 4)
+    # SimpleITK annotates a part of its methods only.
+    image: Any = SimpleITK.GetImageFromArray(array, isVector=array.ndim == 4)
     steps = np.linalg.norm(matrix[:3, :3], axis=0)
     image.SetSpacing([float(step) for step in steps])
     image.SetOrigin([float(number) for number in matrix[:3, 3]])
     image.SetDirection([float(number) for number in (matrix[:3, :3] / steps).ravel()])
-    return image
+    made: SimpleITK.Image = image
+    return made

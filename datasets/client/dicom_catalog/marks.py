@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dicom_catalog import masks
 from dicom_catalog.annotations import Box, LabelMap
+from dicom_catalog.masks import (
+    DerivedObject,
+    read_boxes,
+    read_label_map,
+    read_masks,
+    read_objects,
+)
 
 if TYPE_CHECKING:
     from dicom_catalog.index import Index
@@ -29,25 +35,25 @@ class Marks:
         if self.index is None:
             return {}
         with self.index.connection() as connection:
-            return masks.read_masks(self.index.folder, connection, self.series_uid, self.frames)
+            return read_masks(self.index.folder, connection, self.series_uid, self.frames)
 
     def label_map(self) -> LabelMap | None:
         """Which structure each pixel belongs to; None where nothing is marked."""
         if self.index is None:
             return None
         with self.index.connection() as connection:
-            return masks.read_label_map(self.index.folder, connection, self.series_uid, self.frames)
+            return read_label_map(self.index.folder, connection, self.series_uid, self.frames)
 
     def boxes(self) -> list[Box]:
         """The boxes on these frames."""
         if self.index is None:
             return []
         with self.index.connection() as connection:
-            return masks.read_boxes(connection, self.series_uid, self.frames)
+            return read_boxes(connection, self.series_uid, self.frames)
 
-    def objects(self) -> list[masks.DerivedObject]:
+    def objects(self) -> list[DerivedObject]:
         """The SEG and SR objects that speak of the series."""
         if self.index is None:
             return []
         with self.index.connection() as connection:
-            return masks.read_objects(self.index.folder, connection, self.series_uid)
+            return read_objects(self.index.folder, connection, self.series_uid)

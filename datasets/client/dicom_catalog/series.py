@@ -249,17 +249,17 @@ class Series:
     def to_sitk(self, values: str = "rescaled") -> SimpleITK.Image:
         """The series as SimpleITK's own reader gives it: pixels, type, origin, direction.
 
+        That turns MONOCHROME1 round, so that bone is white; `values="stored"` leaves all as it is.
         Raises NotAVolume for a tilted gantry or gaps, which SimpleITK would read as if they were
         not there: `.even().to_sitk()` resamples them. NotInstalled without SimpleITK.
         """
         self._check(values)
-        frames = self.frames
-        plain = self.kind != "volume" and len(frames) == 1
-        matrix = upright.flat(self._plane()) if plain else self.affine()
-        kind = itk.pixel_type(frames[0]) if values == "rescaled" else None
-        if values == "rescaled":
-            return itk.image_of(itk.rescaled(frames, kind), matrix)
-        return itk.image_of(self.array(values), matrix)
+        flat = self.kind != "volume" and len(self.frames) == 1
+        matrix = upright.flat(self._plane()) if flat else self.affine()
+        if values != "rescaled":
+            return itk.image_of(self.array(values), matrix)
+        inverted = self.photometric == "MONOCHROME1"
+        return itk.image_of(itk.rescaled(self.frames, inverted), matrix)
 
     @property
     def _marks(self) -> Marks:

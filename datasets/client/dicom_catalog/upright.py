@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 System = Literal["LPS", "RAS"]
 _FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])
 _TURNED = 1e-3  # of a direction cosine, as geometry.py has it
-_SAME_PLACE = 1e-3  # mm
+_SAME_PLACE = 1e-3  # mm, and of a pixel
 _ENDS = 1e-6  # of a step, so that rounding loses no last slice
 
 
@@ -89,7 +89,7 @@ def even(
     step = spacing or (float(np.median(np.diff(along))) if len(frames) > 1 else 1.0)
     # In pixels, of each slice: how far right and down of the first one it begins.
     shifts = (places - places[0]) @ np.stack([column / plane[0], row / plane[1]]).T
-    stored = read_frames(frames, values, _precise(frames))
+    stored: NDArray[Any] = read_frames(frames, values, _precise(frames))
     laid, corner = _laid(stored, shifts)
     wanted = np.arange(int(along[-1] / step + _ENDS) + 1) * step
     array = _between(laid, along, wanted)
@@ -123,16 +123,17 @@ def _geometry(
     return row, column / np.linalg.norm(column), np.array(places, np.float64)
 
 
-def _precise(frames: Sequence[StoredFrame]) -> type[np.floating[Any]]:
+def _precise(frames: Sequence[StoredFrame]) -> np.dtype[Any]:
     wide = any(one.format.dtype == np.float64 for one in frames)
-    return np.float64 if wide else np.float32
+    return np.dtype(np.float64 if wide else np.float32)
 
 
 def _laid(
     slices: NDArray[Any], shifts: NDArray[np.float64]
 ) -> tuple[NDArray[Any], tuple[int, int]]:
     """Each slice shifted by its (rows, columns) into one common plane, and its corner."""
-    shifts = np.where(np.abs(shifts) < _SAME_PLACE, 0.0, shifts)
+    whole = np.rint(shifts)
+    shifts = np.where(np.abs(shifts - whole) < _SAME_PLACE, whole, shifts)
     low, high = np.floor(shifts.min(axis=0)), np.ceil(shifts.max(axis=0))
     corner = (int(low[0]), int(low[1]))
     if not shifts.any():
@@ -159,7 +160,7 @@ def _lay(one: NDArray[Any], target: NDArray[Any], down: float, right: float) -> 
 
 
 def _between(
-    slices: NDArray[Any], along: NDArray[np.float64], wanted: NDArray[np.float64]
+    slices: NDArray[Any], along: NDArray[np.floating[Any]], wanted: NDArray[np.floating[Any]]
 ) -> NDArray[Any]:
     """Slices at `wanted` mm, linear between those at `along` mm."""
     if len(slices) == 1:
