@@ -123,6 +123,13 @@ def read_objects(
     return [DerivedObject(uid, kind, sop, folder / path) for uid, kind, sop, path in lines]
 
 
+def read_structures(connection: sqlite3.Connection) -> list[str]:
+    """The names of all segments of the version, sorted."""
+    if not _has_masks(connection):
+        return []
+    return [name for (name,) in connection.execute("SELECT DISTINCT name FROM segments ORDER BY 1")]
+
+
 def _has_masks(connection: sqlite3.Connection) -> bool:
     (layout,) = connection.execute("PRAGMA user_version").fetchone()
     return bool(layout >= _FIRST_LAYOUT_WITH_MASKS)
