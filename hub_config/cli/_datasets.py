@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,9 +18,15 @@ from dicom_archive.errors import (
     NoRoom,
     NotPublished,
     PublishingElsewhere,
+    UidConflict,
+    VersionWithdrawn,
 )
 from dicom_archive.store import Published, Store
+from dicom_archive.visibility import EVERYONE
+from hub_config.cli._site import open_site
 from hub_config.errors import BadInput, Busy, Conflict, NotFound, RadLabError, Unready
+from hub_config.groups.rules import unknown_group
+from hub_config.groups.store import GroupStore
 from hub_config.settings import load_settings
 
 # Commands run from the checkout; the cards of the sample sets are data files of it.
@@ -28,6 +34,8 @@ CARDS = Path(__file__).resolve().parents[2] / "datasets" / "cards"
 
 _KINDS: dict[type[ArchiveError], type[RadLabError]] = {
     AlreadyPublished: Conflict,
+    UidConflict: Conflict,
+    VersionWithdrawn: Conflict,
     NotPublished: NotFound,
     PublishingElsewhere: Busy,
     NoRoom: Unready,
@@ -50,8 +58,23 @@ def refusals() -> Iterator[None]:
 
 def store() -> Store:
     """The store of this RadLab's state."""
-    datasets = load_settings().path("datasets")
-    return Store(datasets / "visible" / "everyone", datasets / "staging")
+    return Store(load_settings().path("datasets"))
+
+
+def audience(groups: Sequence[str], draft: bool = False) -> tuple[str, ...]:
+    """Who is to see a version: these groups, everyone where none is named, nobody a draft.
+
+    UnknownGroup for a name that no group has: a version would be shown to nobody.
+    """
+    if draft:
+        return ()
+    named = [group for group in groups if group != EVERYONE]
+    if named:
+        known = [group.name for group in GroupStore(open_site().engine).all()]
+        for group in named:
+            if group not in known:
+                raise unknown_group(group, known)
+    return tuple(groups) or (EVERYONE,)
 
 
 @contextmanager

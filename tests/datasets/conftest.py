@@ -22,7 +22,7 @@ NOON = "2026-01-01T12:00:00Z"
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    return Store(tmp_path / "visible", tmp_path / "staging")
+    return Store(tmp_path / "datasets")
 
 
 @pytest.fixture(scope="session")
@@ -32,8 +32,7 @@ def card() -> SampleCard:
 
 @pytest.fixture(scope="session")
 def sample_store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    root = tmp_path_factory.mktemp("sample")
-    return Store(root / "visible", root / "staging")
+    return Store(tmp_path_factory.mktemp("sample"))
 
 
 @pytest.fixture(scope="session")

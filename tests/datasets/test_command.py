@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dicom_archive.manifest import read_manifest
 from hub_config.cli.__main__ import main
 
 Said = pytest.CaptureFixture[str]
@@ -26,7 +27,7 @@ def films(state: Path, capsys: Said) -> Path:
     result = json.loads(capsys.readouterr().out)
     assert (result["new"], result["patients"]) == (True, 2)
     folder = Path(result["folder"])
-    assert folder == state / "datasets" / "visible" / "everyone" / "chest-film" / "1.0.0"
+    assert folder == state / "datasets" / "versions" / "chest-film" / folder.name
     return folder
 
 
@@ -42,10 +43,14 @@ def test_a_generated_set_is_listed_shown_and_verified(films: Path, capsys: Said)
     assert "is there already; nothing changed" in capsys.readouterr().out
     assert main(["dataset", "list", "--json"]) == 0
     (listed,) = json.loads(capsys.readouterr().out)
-    assert (listed["dataset"], listed["version"], listed["patients"]) == ("chest-film", "1.0.0", 2)
+    assert (listed["dataset"], listed["version"], listed["patients"]) == (
+        "chest-film",
+        films.name,
+        2,
+    )
     assert main(["dataset", "show", "chest-film"]) == 0
     assert listed["root"][:16] in capsys.readouterr().out
-    assert main(["dataset", "show", "chest-film@1.0.0", "--json"]) == 0
+    assert main(["dataset", "show", f"chest-film@{films.name}", "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)
     assert (shown["target"], shown["classes"]) == ("finding", ["normal", "opacity"])
     assert main(["dataset", "verify", "chest-film"]) == 0
@@ -94,6 +99,7 @@ def test_an_import_reports_what_it_left_out(films: Path, tmp_path: Path, capsys:
     words = ["import", "mine", str(given), "--target", "kind", "--declare-deidentified"]
     assert main(["dataset", *words]) == 0
     out = capsys.readouterr()
-    assert f"Published mine@1.0.0: {len(paths)} images of 2 patients" in out.out
+    images = read_manifest(films)["images"]
+    assert f"Published mine@1.0.0: {images} images of 2 patients" in out.out
     assert "Left out broken.dcm: it is empty" in out.err
     assert "do not say Patient Identity Removed" in out.err

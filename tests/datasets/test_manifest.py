@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from dicom_archive.errors import Damaged
 from dicom_archive.manifest import MANIFEST_NAME, find_damage, read_manifest, root_hash
 from dicom_archive.store import Published
-from dicom_catalog.index import INDEX_NAME
+from dicom_catalog.layout import INDEX_NAME
 
 hashes = st.text("0123456789abcdef", min_size=64, max_size=64)
 files = st.dictionaries(st.text("abc/", min_size=1, max_size=6), hashes, min_size=1, max_size=6)

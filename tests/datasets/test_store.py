@@ -47,7 +47,8 @@ def test_the_manifest_says_what_was_made_when_and_how(sample: Published) -> None
     assert manifest["origin"]["generator"] == "chest-film"
     assert (manifest["origin"]["patients"], manifest["origin"]["seed"]) == (10, 3)
     assert manifest["published"] == NOON
-    assert manifest["images"] == sample.images == len(list(sample.folder.rglob("*.dcm")))
+    files = len(list(sample.folder.rglob("*.dcm")))
+    assert manifest["images"] == sample.images == files - manifest["objects"]
     assert set(manifest["files"]) | {"manifest.json"} == {
         str(path.relative_to(sample.folder)) for path in sample.folder.rglob("*") if path.is_file()
     }
@@ -71,13 +72,13 @@ def test_the_same_version_with_another_seed_is_refused(store: Store, card: Sampl
     small(store, card)
     with pytest.raises(AlreadyPublished, match="seed 1 instead of 2"):
         small(store, card, seed=2)
-    assert Catalog(store.visible).versions("chest-film") == ["1.0.0"]
+    assert Catalog(store.visible).versions("chest-film") == [card.version]
 
 
 def test_the_same_seed_gives_the_same_root_hash_with_any_number_of_processes(
     store: Store, card: SampleCard, tmp_path: Path
 ) -> None:
-    other = Store(tmp_path / "other", tmp_path / "staging2")
+    other = Store(tmp_path / "other")
     one, two = small(store, card), small(other, card, processes=2, published=LATER)
     assert one.root == two.root
     names = [str(path.relative_to(one.folder)) for path in sorted(one.folder.rglob("*.dcm"))]
@@ -104,7 +105,7 @@ def test_the_newest_version_is_found_by_number_not_by_text(store: Store, card: S
 
 
 def test_what_a_killed_process_left_is_removed_by_the_next(store: Store, card: SampleCard) -> None:
-    left = store.staging / "chest-film@1.0.0" / "SYN0001"
+    left = store.staging / f"chest-film@{card.version}" / "SYN0001"
     left.mkdir(parents=True)
     (left / "001.dcm").write_bytes(b"half")
     assert small(store, card).new
@@ -123,7 +124,7 @@ def test_an_error_on_the_way_leaves_nothing(store: Store, card: SampleCard) -> N
 
     with pytest.raises(RuntimeError):
         small(store, card, progress=stop)
-    assert not store.folder("chest-film", "1.0.0").exists()
+    assert not store.folder("chest-film", card.version).exists()
     assert list(store.staging.glob("chest-film@*")) == []
 
 
@@ -139,11 +140,11 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_disk_that_fills_leaves_no_half_version(tiny_disk: Path, card: SampleCard) -> None:
-    store = Store(tiny_disk / "visible", tiny_disk / "staging")
+    store = Store(tiny_disk)
     modest = card.model_copy(update={"budgets": card.budgets.model_copy(update={"megabytes": 1})})
     with pytest.raises(NoRoom, match="is full; nothing was published"):
         small(store, modest, patients=4)
-    assert not store.folder("chest-film", "1.0.0").exists()
+    assert not store.folder("chest-film", card.version).exists()
     assert list(store.staging.glob("chest-film@*")) == []
 
 

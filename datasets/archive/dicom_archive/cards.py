@@ -58,6 +58,7 @@ Task = Literal[
     "reconstruction",
     "registration",
     "generation",
+    "exploration",
 ]
 
 

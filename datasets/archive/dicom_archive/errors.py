@@ -6,9 +6,14 @@ ArchiveError
 ├── BadLabels          a table of labels that does not fit the images
 ├── BadKnob            a knob that a generator does not have, or a value out of its range
 ├── BadImage           one file that cannot be taken; an import names it and goes on
+├── BadSource          a zip file or a path that an import cannot take
+├── NotGivenBack       labels that this format cannot hold
+├── UidConflict        a UID that another image of the version has already
+├── SplitLeak          patients who belong together and were in different splits
 ├── NothingToPublish   a folder without a usable image
 ├── NotDeclared        nobody has declared that the images are de-identified
 ├── AlreadyPublished   the same name and version exist with other bytes
+├── VersionWithdrawn   a version that was taken back
 ├── NotPublished       a name or version that does not exist
 ├── PublishingElsewhere  another process publishes this dataset now
 ├── NoRoom             the disk is full
@@ -61,6 +66,30 @@ class BadImage(ArchiveError):
     code = "bad_image"
 
 
+class BadSource(ArchiveError):
+    """A zip file that is not safe to unpack, or a path that is nothing to import from."""
+
+    code = "bad_source"
+
+
+class NotGivenBack(ArchiveError):
+    """Labels that the format asked for cannot hold, or none of that kind."""
+
+    code = "not_given_back"
+
+
+class UidConflict(ArchiveError):
+    """Another image of the version has this UID, with other bytes."""
+
+    code = "uid_conflict"
+
+
+class SplitLeak(ArchiveError):
+    """Patients who share an image were put into different splits by earlier versions."""
+
+    code = "split_leak"
+
+
 class NothingToPublish(ArchiveError):
     """A folder without a usable image."""
 
@@ -77,6 +106,12 @@ class AlreadyPublished(ArchiveError):
     """The same name and version exist with other bytes."""
 
     code = "already_published"
+
+
+class VersionWithdrawn(ArchiveError):
+    """The version was taken back, and is not shown again."""
+
+    code = "version_withdrawn"
 
 
 class NotPublished(ArchiveError):

@@ -1,24 +1,40 @@
-"""The manifest of a version: a SHA-256 and a size for each file, and one root hash for all.
+"""The manifest of a version: what it is, a row a file, and one root hash for all.
 
-The root hash covers paths and hashes of the images, the card, and the table of labels and splits
-in a canonical form. It does not cover the bytes of the index, in whose header SQLite writes its own
-release number: the same data has the same root hash on two machines.
+The root hash covers paths and hashes of the images and derived objects, the card, and the table of
+labels and splits in a canonical form. It does not cover the bytes of the index, in whose header
+SQLite writes its own release number, nor what the version was made with: the same data, after the
+same earlier versions, has the same root hash on two machines.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+import platform
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from dicom_archive.errors import Damaged
-from dicom_catalog.index import INDEX_NAME
+from dicom_archive.objects import file_hash
+from dicom_catalog.layout import INDEX_NAME
 
 MANIFEST_NAME = "manifest.json"
+TABLE_NAME = "series.csv"
+FORMAT = 2
 Origin = dict[str, Any]
 Progress = Callable[[int, int], object]
+
+# Written from the index, which is written from the table: what the root hash covers already.
+_DERIVED_NAMES = (INDEX_NAME, TABLE_NAME)
+# A label with more values than this is a measure or a name, and a count of each says nothing.
+_MOST_VALUES = 50
+_TOOLS = ("pydicom", "numpy", "highdicom", "pylibjpeg", "SimpleITK")
 
 
 def canonical(value: Any) -> bytes:
@@ -31,17 +47,77 @@ def root_hash(files: Mapping[str, str], table: Iterable[Mapping[str, Any]]) -> s
     """SHA-256 over `files` (path: hash, the index left out) and the rows of the table."""
     total = hashlib.sha256()
     for path in sorted(files):
-        if path != INDEX_NAME:
+        if path not in _DERIVED_NAMES:
             total.update(f"{files[path]}  {path}\n".encode())
     for row in table:
         total.update(canonical(row) + b"\n")
     return total.hexdigest()
 
 
-def file_hash(path: Path) -> str:
-    """SHA-256 of a file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def read_table(folder: Path) -> list[dict[str, Any]]:
+    """Image, split and labels of the version in `folder`, by UID, as its root hash covers them.
+
+    Damaged where the index cannot be read.
+    """
+    address = f"file:{quote(str(folder / INDEX_NAME))}?mode=ro&immutable=1"
+    try:
+        with closing(sqlite3.connect(address, uri=True)) as connection:
+            connection.row_factory = sqlite3.Row
+            labels = {row["instance_uid"]: dict(row) for row in _select(connection, "labels")}
+            images = [dict(row) for row in _select(connection, "images")]
+    except sqlite3.Error as error:
+        raise Damaged(f"{folder / INDEX_NAME} cannot be read ({error}).") from error
+    rows = []
+    for image in images:
+        known = labels.get(image["instance_uid"], {})
+        known.pop("instance_uid", None)
+        rows.append({**{key: image[key] for key in _TABLE_KEYS}, "labels": known})
+    return sorted(rows, key=lambda row: str(row["instance_uid"]))
+
+
+_TABLE_KEYS = ("path", "instance_uid", "patient_id", "split")
+
+
+def table_row(image: Mapping[str, Any], split: str, labels: Mapping[str, Any]) -> dict[str, Any]:
+    """One row of the table that the root hash covers; `labels` has a value for each column."""
+    return {
+        **{key: image[key] for key in _TABLE_KEYS if key != "split"},
+        "split": split,
+        "labels": labels,
+    }
+
+
+def _select(connection: sqlite3.Connection, table: str) -> sqlite3.Cursor:
+    return connection.execute(f"SELECT * FROM {table} ORDER BY rowid")
+
+
+def count_labels(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
+    """How many images bear each value of each label that has few; `rows` as in `read_table`."""
+    counts: dict[str, Counter[str]] = {}
+    for row in rows:
+        for name, value in row["labels"].items():
+            counts.setdefault(name, Counter())["" if value is None else str(value)] += 1
+    return {name: dict(one) for name, one in counts.items() if len(one) <= _MOST_VALUES}
+
+
+def count_splits(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
+    """Images and patients in each split."""
+    images = Counter(str(row["split"]) for row in rows)
+    patients = Counter(split for _, split in {(r["patient_id"], str(r["split"])) for r in rows})
+    return {"images": dict(images), "patients": dict(patients)}
+
+
+def made_with() -> dict[str, str]:
+    """The releases of what writes a version, for whoever looks for a difference later."""
+    from dicom_archive import __version__  # this module is imported by the package itself
+
+    found = {"python": platform.python_version(), "dicom_archive": __version__}
+    for name in _TOOLS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -57,9 +133,15 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         ) from error
 
 
-def find_damage(folder: Path, progress: Progress | None = None) -> list[str]:
-    """A sentence for each file of `folder` that is missing, changed or not in its manifest."""
-    files = read_manifest(folder)["files"]
+def find_damage(
+    folder: Path, progress: Progress | None = None, besides: Sequence[str] = ()
+) -> list[str]:
+    """A sentence for each file of `folder` that is missing, changed or not in its manifest.
+
+    Where all files are whole, the root hash is made again from them. `besides` may lie there, too.
+    """
+    manifest = read_manifest(folder)
+    files = manifest["files"]
     damage = []
     for done, (name, known) in enumerate(sorted(files.items()), start=1):
         path = folder / name
@@ -72,5 +154,11 @@ def find_damage(folder: Path, progress: Progress | None = None) -> list[str]:
         if progress is not None:
             progress(done, len(files))
     here = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
-    strange = sorted(here - set(files) - {MANIFEST_NAME})
-    return damage + [f"{name} was not published with this version" for name in strange]
+    strange = sorted(here - set(files) - {MANIFEST_NAME, *besides})
+    damage += [f"{name} was not published with this version" for name in strange]
+    # The first manifests had another table under their root hash.
+    if not damage and manifest.get("format") == FORMAT:
+        hashes = {name: known["sha256"] for name, known in files.items()}
+        if root_hash(hashes, read_table(folder)) != manifest["root"]:
+            damage.append(f"{MANIFEST_NAME} has another root hash than its files and labels")
+    return damage

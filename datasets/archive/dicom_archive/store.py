@@ -1,8 +1,12 @@
-"""Publishing: an immutable version appears whole or not at all.
+"""Where all versions lie: made aside, shown in one step, never changed, taken back with a reason.
 
-Files are written to a staging folder on the same disk, fsynced, and the folder is renamed to
-`<name>/<version>` in one step; then nothing of it can be written any more (files 0444, folders
-0555). One process at a time publishes a dataset; what a killed one left is removed by the next.
+    objects/ab/<sha256>         one file a content
+    versions/NAME/VERSION/      each version ever made, whole: hard links to objects; drafts, too
+    visible/GROUP/NAME/VERSION  what a group sees of them: hard links again
+    staging/                    what is being made
+
+One process at a time makes a version of a dataset. Nothing of it is seen before all of it is on the
+disk; what a killed one left is gone on from or removed by the next.
 """
 
 from __future__ import annotations
@@ -10,53 +14,72 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import re
 import shutil
-import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from hashlib import sha256
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dicom_archive.cards import Card, checked_name, checked_version
+from dicom_archive.cards import checked_name, checked_version
+from dicom_archive.diff import splits_of
 from dicom_archive.errors import (
     AlreadyPublished,
-    BadCard,
     NotPublished,
     PublishingElsewhere,
+    VersionWithdrawn,
     in_sentences,
     no_room,
 )
-from dicom_archive.instance import Instance
-from dicom_archive.manifest import MANIFEST_NAME, Origin, canonical, read_manifest, root_hash
-from dicom_archive.splits import draw_splits, leaks
-from dicom_catalog import Catalog
-from dicom_catalog.catalog import CARD_NAME
-from dicom_catalog.errors import CatalogError
-from dicom_catalog.index import IMAGE_COLUMNS, INDEX_NAME, SCHEMA_VERSION
+from dicom_archive.manifest import (
+    MANIFEST_NAME,
+    Progress,
+    find_damage,
+    read_manifest,
+)
+from dicom_archive.objects import (
+    Objects,
+    files_in,
+    link_tree,
+    move_sealed,
+    remove_tree,
+    seal,
+    sync_tree,
+    write_file,
+)
+from dicom_archive.staged import Staged
+from dicom_archive.version import Earlier, Published
+from dicom_archive.visibility import EVERYONE, Visible
+from dicom_catalog.catalog import WITHDRAWN_NAME
+from dicom_catalog.errors import NoSuchDataset, unknown
+
+__all__ = ["Published", "Staged", "Store", "Withdrawal"]
 
 
 @dataclass(frozen=True)
-class Published:
-    """A version that is there: `new` is False where it was there before with the same bytes."""
+class Withdrawal:
+    """Why a version was taken back, when (ISO 8601, UTC), and which to use instead, if any."""
 
-    name: str
-    version: str
-    folder: Path
-    images: int
-    patients: int
-    root: str
-    new: bool
+    reason: str
+    when: str
+    instead: str | None = None
 
 
 class Store:
-    """The folder of published datasets and, on the same disk, the folder of those being made."""
+    """All datasets of a site, under one folder."""
 
-    def __init__(self, visible: Path, staging: Path) -> None:
-        self.visible = visible
-        self.staging = staging
+    def __init__(self, root: Path) -> None:
+        """Open the folder `root`, of which nothing need exist yet."""
+        self.root = root
+        self.all_versions = root / "versions"
+        self.staging = root / "staging"
+        self.objects = Objects(root / "objects")
+        self.groups = Visible(root / "visible")
+
+    @property
+    def visible(self) -> Path:
+        """The folder that everybody sees who has none of their own."""
+        return self.groups.root / EVERYONE
 
     def check_room(self, megabytes: float) -> None:
         """NoRoom where the disk has less than that left, before any work is done."""
@@ -67,14 +90,24 @@ class Store:
 
     def folder(self, name: str, version: str) -> Path:
         """Where this version lies, or would lie."""
-        return self.visible / checked_name(name) / checked_version(version)
+        place = self.all_versions / checked_name(name) / checked_version(version)
+        older = self.visible / name / version  # made before versions had a folder of their own
+        return older if not place.exists() and (older / MANIFEST_NAME).is_file() else place
+
+    def names(self) -> list[str]:
+        """Names of all datasets that have a version."""
+        return sorted(self._known())
 
     def versions(self, name: str) -> list[str]:
-        """Published versions, the oldest first; NotPublished where there is no such dataset."""
-        try:
-            return Catalog(self.visible).versions(name)
-        except CatalogError as error:
-            raise NotPublished(str(error)) from error
+        """All versions, the oldest first, drafts and withdrawn ones too; NotPublished."""
+        known = self._known()
+        if name not in known:
+            if not known:
+                raise NotPublished(
+                    "There is no dataset yet. Make one: ./radlab dataset generate chest-film"
+                )
+            raise NotPublished(str(unknown(NoSuchDataset, "dataset", name, sorted(known))))
+        return known[name]
 
     def find(self, name: str) -> Path:
         """The folder of `name` or `name@version`; NotPublished names the nearest."""
@@ -82,228 +115,250 @@ class Store:
         known = self.versions(plain)
         if version and version not in known:
             raise NotPublished(f"{plain} has no version {version}. There is: {', '.join(known)}.")
-        return self.visible / plain / (version or known[-1])
+        if not version:
+            good = [one for one in known if self.withdrawn(plain, one) is None]
+            version = (good or known)[-1]
+        return self.folder(plain, version)
 
     def published(self, name: str, version: str) -> Published | None:
         """What is there under this name and version, or None."""
         folder = self.folder(name, version)
         if not (folder / MANIFEST_NAME).is_file():
             return None
-        found = read_manifest(folder)
-        return Published(
-            name, version, folder, found["images"], found["patients"], found["root"], False
+        return _described(name, version, folder, read_manifest(folder), False)
+
+    def seen_by(self, name: str, version: str) -> list[str]:
+        """The groups that see this version; `everyone` is one of them, none sees a draft."""
+        return self.groups.seen_by(name, version)
+
+    def withdrawn(self, name: str, version: str) -> Withdrawal | None:
+        """Why this version was taken back, or None."""
+        path = self.folder(name, version) / WITHDRAWN_NAME
+        if not path.is_file():
+            return None
+        return Withdrawal(**json.loads(path.read_text(encoding="utf-8")))
+
+    @contextmanager
+    def staged(self, name: str, version: str, resume: str | None = None) -> Iterator[Staged]:
+        """A version to fill; removed on every way out but `Staged.publish`.
+
+        With a `resume` key, what a killed or interrupted command of the same key had put down is
+        there again: `Staged.has` says what. PublishingElsewhere where another process makes a
+        version of `name`, VersionWithdrawn where this one was taken back.
+        """
+        self.folder(name, version)
+        with in_sentences(self.root), self._only_one(name):
+            self._adopt()
+            self._require_not_withdrawn(name, version)
+            folder = self._staging_folder(name, version, resume)
+            commit = _Commit(self, name, version)
+            earlier = self._earlier(name, version)
+            staged = Staged(folder, self.objects, earlier, commit, resume)
+            try:
+                yield staged
+            except Exception:
+                self.objects.forget(folder)
+                raise
+            except BaseException:  # interrupted: the same command may go on from here
+                if resume is None:
+                    self.objects.forget(folder)
+                raise
+            else:
+                self.objects.forget(folder)
+            finally:
+                staged.close()
+
+    def show(self, name: str, version: str, to: Sequence[str] = (EVERYONE,)) -> Published:
+        """Make a version visible to the groups `to`; who sees it already goes on seeing it.
+
+        NotPublished where there is none, VersionWithdrawn where it was taken back.
+        """
+        folder = self.find(f"{checked_name(name)}@{checked_version(version)}")
+        with in_sentences(self.root), self.groups.locked():
+            self._require_not_withdrawn(name, version)
+            prepared = self.groups.prepare(folder, name, version, to)
+            self.groups.reveal(prepared)
+        return _described(name, version, folder, read_manifest(folder), bool(prepared))
+
+    def withdraw(
+        self, name: str, version: str, reason: str, when: str, instead: str | None = None
+    ) -> Withdrawal:
+        """Take a version back: from now on whoever opens it is told `reason` and what to use.
+
+        `instead` is `name@version`; NotPublished where it is not there, VersionWithdrawn where it
+        was taken back as well. Done twice, the first reason stays.
+        """
+        self.find(f"{checked_name(name)}@{checked_version(version)}")
+        if instead is not None:
+            other = self.find(instead)
+            instead = f"{other.parent.name}@{other.name}"
+            self._require_not_withdrawn(other.parent.name, other.name)
+        with in_sentences(self.root), self.groups.locked():
+            self._adopt()
+            folder = self.folder(name, version)
+            record = folder / WITHDRAWN_NAME
+            if not record.exists():
+                _write_record(record, asdict(Withdrawal(reason, when, instead)))
+            self.groups.withdraw(name, version, record)
+        found = self.withdrawn(name, version)
+        assert found is not None
+        return found
+
+    def damage(self, name: str, version: str, progress: Progress | None = None) -> list[str]:
+        """A sentence for each file of the version, and of what groups see of it, that is not as
+        it was published."""
+        folder = self.folder(name, version)
+        found = find_damage(folder, progress, besides=[WITHDRAWN_NAME])
+        if self.withdrawn(name, version) is None:
+            for group in self.seen_by(name, version):
+                shown = self.groups.root / group / name / version
+                if shown != folder:
+                    found += _differences(folder, shown, group)
+        return found
+
+    def _known(self) -> dict[str, list[str]]:
+        """Versions of each dataset, the oldest first."""
+        found: dict[str, set[str]] = {}
+        for place in (self.all_versions, self.visible):
+            for path in place.glob("*/*/" + MANIFEST_NAME):
+                found.setdefault(path.parts[-3], set()).add(path.parts[-2])
+        return {name: sorted(versions, key=_number) for name, versions in found.items()}
+
+    def _earlier(self, name: str, version: str) -> Earlier:
+        """Splits of all other versions, a newer one's before an older one's, and the parent."""
+        known = [one for one in self._known().get(name, []) if one != version]
+        splits: dict[str, str] = {}
+        for one in known:
+            splits |= splits_of(self.folder(name, one))
+        before = [one for one in known if _number(one) < _number(version)]
+        return Earlier(self.folder(name, before[-1]) if before else None, splits)
+
+    def _adopt(self) -> None:
+        """Link versions that lie only where a group sees them to where all versions lie."""
+        for group in self.groups.groups():
+            for path in (self.groups.root / group).glob("*/*/" + MANIFEST_NAME):
+                final = self.all_versions / path.parts[-3] / path.parts[-2]
+                if final.exists():
+                    continue
+                final.parent.mkdir(parents=True, exist_ok=True)
+                draft = self.all_versions / f".new-{final.parent.name}@{final.name}"
+                remove_tree(draft)
+                link_tree(path.parent, draft)
+                seal(draft)
+                move_sealed(draft, final)
+
+    def _require_not_withdrawn(self, name: str, version: str) -> None:
+        found = self.withdrawn(name, version)
+        if found is None:
+            return
+        instead = f" Use {found.instead}." if found.instead else ""
+        raise VersionWithdrawn(
+            f"{name}@{version} was withdrawn: {found.reason.rstrip('.')}.{instead} A version that "
+            f"was withdrawn is not published again; the next one is {_next(version)}."
         )
 
     @contextmanager
-    def staged(self, name: str, version: str) -> Iterator[Staged]:
-        """An empty version to fill; removed on every way out but `Staged.publish`."""
-        final = self.folder(name, version)
-        with in_sentences(self.staging):
-            self.staging.mkdir(parents=True, exist_ok=True)
-            if not self.visible.is_dir():
-                self.visible.mkdir(parents=True)
-                os.chmod(self.visible, 0o755)  # students read it, whatever the umask
-            with _only_one(self.staging, name):
-                for left in self.staging.glob(f"{name}@*"):
-                    _remove(left)
-                folder = self.staging / f"{name}@{version}"
-                folder.mkdir()
-                try:
-                    yield Staged(folder, final)
-                finally:
-                    _remove(folder)
+    def _only_one(self, name: str) -> Iterator[None]:
+        self.staging.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self.staging / f".{name}.lock", os.O_CREAT | os.O_RDWR, 0o600)
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise PublishingElsewhere(
+                    f"Another command is publishing {name} now. Wait until it has ended."
+                ) from None
+            yield
+        finally:
+            os.close(handle)
+
+    def _staging_folder(self, name: str, version: str, resume: str | None) -> Path:
+        folder = self.staging / f"{name}@{version}"
+        for left in self.staging.glob(f"{name}@*"):
+            if resume is None or left != folder:
+                self.objects.forget(left)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
 
 
-class Staged:
-    """A version being filled: `add` each image, then `publish`."""
+class _Commit:
+    """Turns a filled tree into the version of that name: all at once, or not at all."""
 
-    def __init__(self, folder: Path, final: Path) -> None:
-        self._folder = folder
-        self._final = final
-        self._instances: list[Instance] = []
-        self._files: dict[str, dict[str, Any]] = {}
-        self._series: dict[str, int] = {}
+    def __init__(self, store: Store, name: str, version: str) -> None:
+        self.store = store
+        self.name = name
+        self.version = version
 
-    def __len__(self) -> int:
-        return len(self._instances)
-
-    @property
-    def modalities(self) -> set[str]:
-        """Modalities of the images so far."""
-        return {str(one.row["modality"]) for one in self._instances}
-
-    def values(self, label: str) -> set[str]:
-        """Values that a label takes in the images so far."""
-        return {str(one.labels[label]) for one in self._instances if label in one.labels}
-
-    def add(self, instance: Instance) -> None:
-        """Write one image; its bytes are not kept in memory."""
-        row = instance.row
-        number = self._series.get(row["series_uid"], 0) + 1
-        self._series[row["series_uid"]] = number
-        parts = (_safe(row["patient_id"]), row["study_uid"], row["series_uid"], f"{number:03d}.dcm")
-        row["path"] = "/".join(map(str, parts))
-        self._write(row["path"], instance.data)
-        self._instances.append(Instance(b"", row, instance.labels))
-
-    def publish(self, card: Card, origin: Origin, published: str, seed: int) -> Published:
-        """Draw splits, write card, index and manifest, and make the version visible.
-
-        `published` is the time, ISO 8601 in UTC. Where name and version exist with the same root
-        hash nothing changes; with another one, AlreadyPublished.
-        """
-        rows = self._rows(card, seed)
-        columns = sorted({name for one in self._instances for name in one.labels})
-        columns.sort(key=lambda name: card.target is None or name != card.target.column)
-        self._write(CARD_NAME, canonical(card.model_dump()) + b"\n")
-        self._write_index(rows, columns)
-        hashes = {path: known["sha256"] for path, known in self._files.items()}
-        root = root_hash(hashes, rows)
-        there = self._there(root)
+    def __call__(self, tree: Path, manifest: dict[str, Any], to: Sequence[str]) -> Published:
+        """Publish `tree` with `manifest` to the groups `to`; AlreadyPublished."""
+        there = self._there(manifest)
         if there is not None:
+            if to:
+                self.store.show(self.name, self.version, to)
             return there
-        patients = len({row["patient_id"] for row in rows})
-        manifest = {
-            "dataset": card.name,
-            "version": card.version,
-            "root": root,
-            "images": len(rows),
-            "patients": patients,
-            "split_seed": seed,
-            "published": published,
-            "origin": origin,
-            "files": self._files,
-        }
-        self._write(MANIFEST_NAME, json.dumps(manifest, indent=1, sort_keys=True).encode())
-        self._make_visible()
-        return Published(card.name, card.version, self._final, len(rows), patients, root, True)
+        write_file(tree / MANIFEST_NAME, json.dumps(manifest, indent=1, sort_keys=True).encode())
+        final = self.store.all_versions / self.name / self.version
+        for folder in (final.parent.parent, final.parent):
+            folder.mkdir(parents=True, exist_ok=True)
+        hashes = {path: one["sha256"] for path, one in manifest["files"].items()}
+        with self.store.groups.locked():
+            self.store.objects.share(tree, hashes)
+            sync_tree(tree)
+            prepared = self.store.groups.prepare(tree, self.name, self.version, to)
+            try:
+                seal(tree)
+                move_sealed(tree, final)
+                self.store.groups.reveal(prepared)
+            except BaseException:
+                self.store.groups.drop(prepared)
+                raise
+        return _described(self.name, self.version, final, manifest, True)
 
-    def _rows(self, card: Card, seed: int) -> list[dict[str, Any]]:
-        target = card.target
-        if target is None:
-            raise BadCard("A card without a target is not published yet.")
-        strata: dict[str, set[str]] = {}
-        for one in self._instances:
-            label = one.labels.get(target.column)
-            if label not in target.classes:
-                raise BadCard(f"The card's target has no class '{label}' of image {one.uid}.")
-            strata.setdefault(one.patient, set()).add(str(label))
-        texts = {patient: "+".join(sorted(labels)) for patient, labels in strata.items()}
-        splits = draw_splits(texts, seed)
-        rows = [
-            {**one.row, "split": splits[one.patient], "labels": one.labels}
-            for one in sorted(self._instances, key=lambda one: str(one.row["path"]))
-        ]
-        leaking = leaks([(row["patient_id"], row["split"]) for row in rows])
-        if leaking:
-            raise BadCard(f"Patients in more than one split: {', '.join(leaking)}.")
-        return rows
-
-    def _write_index(self, rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
-        path = self._folder / INDEX_NAME
-        fields = ", ".join(f'"{name}" {kind}' for name, kind in IMAGE_COLUMNS.items())
-        marks = ", ".join("?" * len(IMAGE_COLUMNS))
-        named = "".join(f', "{name}"' for name in columns)
-        with closing(sqlite3.connect(path)) as connection, connection:
-            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-            connection.execute(f"CREATE TABLE images ({fields})")
-            connection.execute(f"CREATE TABLE labels (instance_uid TEXT PRIMARY KEY{named})")
-            connection.executemany(
-                f"INSERT INTO images VALUES ({marks})",
-                [[row[name] for name in IMAGE_COLUMNS] for row in rows],
-            )
-            connection.executemany(
-                f"INSERT INTO labels VALUES ({', '.join('?' * (len(columns) + 1))})",
-                [
-                    [row["instance_uid"], *(row["labels"].get(name) for name in columns)]
-                    for row in rows
-                ],
-            )
-        self._note(INDEX_NAME, path.read_bytes())
-        _sync(path)
-
-    def _write(self, name: str, data: bytes) -> None:
-        path = self._folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        if name != MANIFEST_NAME:
-            self._note(name, data)
-
-    def _note(self, name: str, data: bytes) -> None:
-        self._files[name] = {"sha256": sha256(data).hexdigest(), "bytes": len(data)}
-
-    def _there(self, root: str) -> Published | None:
-        name, version = self._final.parent.name, self._final.name
-        if not self._final.exists():
-            return None
-        found = read_manifest(self._final)
-        if found["root"] != root:
-            raise AlreadyPublished(
-                f"{name}@{version} is published already, with other images or labels, and a "
-                "version never changes. Publish under the next version: --version "
-                f"{_next(version)}."
-            )
-        return Published(
-            name, version, self._final, found["images"], found["patients"], root, False
+    def _there(self, manifest: Mapping[str, Any]) -> Published | None:
+        there = self.store.published(self.name, self.version)
+        if there is None or there.root == manifest["root"]:
+            return there
+        raise AlreadyPublished(
+            f"{self.name}@{self.version} is published already, with other images or labels, and a "
+            "version never changes. Publish under the next version: --version "
+            f"{_next(self.version)}."
         )
 
-    def _make_visible(self) -> None:
-        for folder, _, files in os.walk(self._folder, topdown=False):
-            for file in files:
-                os.chmod(Path(folder, file), 0o444)
-            _sync(Path(folder))
-            if Path(folder) != self._folder:
-                os.chmod(folder, 0o555)
-        parent = self._final.parent
-        parent.mkdir(exist_ok=True)
-        os.chmod(parent, 0o755)
-        os.rename(self._folder, self._final)
-        # Only now: a folder that may not be written may not be moved either.
-        os.chmod(self._final, 0o555)
-        _sync(parent)
+
+def _described(
+    name: str, version: str, folder: Path, manifest: Mapping[str, Any], new: bool
+) -> Published:
+    return Published(
+        name, version, folder, manifest["images"], manifest["patients"], manifest["root"], new
+    )
 
 
-def _safe(patient: str) -> str:
-    # A Patient ID is free text of up to 64 characters; a folder's name is not.
-    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", patient):
-        return patient
-    return "patient-" + sha256(patient.encode()).hexdigest()[:16]
+def _differences(folder: Path, shown: Path, group: str) -> list[str]:
+    """What `group` sees otherwise than it lies in `folder`; both are links to the same files."""
+    known = {str(p.relative_to(folder)): p for p in files_in(folder)}
+    seen = {str(p.relative_to(shown)): p for p in files_in(shown)}
+    wrong = [f"{name} is missing in what {group} sees" for name in sorted(known.keys() - seen)]
+    wrong += [f"{name} is seen by {group} and was not published" for name in seen.keys() - known]
+    return wrong + [
+        f"{name} is another file in what {group} sees"
+        for name in sorted(known.keys() & seen)
+        if not known[name].samefile(seen[name])
+    ]
+
+
+def _write_record(path: Path, record: Mapping[str, Any]) -> None:
+    draft = path.parent.with_name(f".{path.parent.name}.{path.name}")
+    draft.unlink(missing_ok=True)
+    write_file(draft, json.dumps(record, ensure_ascii=False).encode())
+    os.chmod(path.parent, 0o755)
+    os.rename(draft, path)
+    os.chmod(path.parent, 0o555)
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
 
 
 def _next(version: str) -> str:
     first, second, _ = version.split(".")
     return f"{first}.{int(second) + 1}.0"
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _remove(folder: Path) -> None:
-    if not folder.exists():
-        return
-    for inner, _, _ in os.walk(folder):
-        os.chmod(inner, 0o755)
-    shutil.rmtree(folder)
-
-
-@contextmanager
-def _only_one(staging: Path, name: str) -> Iterator[None]:
-    handle = os.open(staging / f".{name}.lock", os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise PublishingElsewhere(
-                f"Another command is publishing {name} now. Wait until it has ended."
-            ) from None
-        yield
-    finally:
-        os.close(handle)
