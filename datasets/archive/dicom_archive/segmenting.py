@@ -119,7 +119,10 @@ def _segmentation(
             segmentation_type=(
                 SegmentationTypeValues.BINARY if binary else SegmentationTypeValues.LABELMAP
             ),
-            segment_descriptions=[_description(one, bool(synthetic)) for one in segments],
+            segment_descriptions=[
+                _description(one, bool(synthetic), uid if label_map.objects else None)
+                for one in segments
+            ],
             series_instance_uid=derived_uid("seg series", first.SeriesInstanceUID),
             series_number=SERIES_NUMBER,
             sop_instance_uid=uid,
@@ -137,6 +140,9 @@ def _segmentation(
     if "FrameOfReferenceUID" not in made:
         # PS3.3 C.7.6.1.1.1: required, though it may be empty, where nothing else tells it.
         made.PatientOrientation = first.get("PatientOrientation") or ""
+        # Not asked for without a frame of reference (A.51.5), and without a thickness, as here,
+        # highdicom itself does not read it back.
+        made.SharedFunctionalGroupsSequence[0].pop("PixelMeasuresSequence", None)
     fix_time(made, first)
     _fix_dimensions(made, derived_uid("dimensions", uid))
     return made
@@ -153,15 +159,12 @@ def _numbered(
 ) -> tuple[list[Segment], NDArray[np.uint8] | NDArray[np.uint16]]:
     """Segments numbered 1, 2, ... as PS3.3 C.8.20.2.4 asks of binary ones, and the values so.
 
-    Of single objects each value gets a segment of its own, named by its number.
+    Of single objects each value gets a segment of its own, all of one name.
     """
     if label_map.objects:
         kind = label_map.segments[0]
         present = [int(number) for number in np.unique(values) if number]
-        found = [
-            Segment(number, f"{kind.name} {number}", kind.code, kind.category)
-            for number in present or [1]
-        ]
+        found = [Segment(number, kind.name, kind.code, kind.category) for number in present or [1]]
         return found, values
     known = {segment.number for segment in label_map.segments}
     unknown = sorted(set(np.unique(values).tolist()) - known - {0})
@@ -179,7 +182,8 @@ def _numbered(
     return renumbered, table[values]
 
 
-def _description(segment: Segment, synthetic: bool) -> SegmentDescription:
+def _description(segment: Segment, synthetic: bool, object_of: str | None) -> SegmentDescription:
+    """`object_of` is the UID of a map of single objects: each is tracked by its number."""
     algorithm = None
     if synthetic:
         algorithm = hd.AlgorithmIdentificationSequence(
@@ -196,6 +200,8 @@ def _description(segment: Segment, synthetic: bool) -> SegmentDescription:
             SegmentAlgorithmTypeValues.AUTOMATIC if synthetic else SegmentAlgorithmTypeValues.MANUAL
         ),
         algorithm_identification=algorithm,
+        tracking_id=str(segment.number) if object_of else None,
+        tracking_uid=derived_uid("object", object_of, segment.number) if object_of else None,
     )
 
 

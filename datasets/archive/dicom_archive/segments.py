@@ -25,25 +25,30 @@ Row = dict[str, Any]
 
 
 def segments_of(dataset: Dataset) -> list[Row]:
-    """The rows of `segments` of a SEG."""
-    kind = str(dataset.SegmentationType).lower()
-    objects = int(dataset.get("ContentLabel") == ONE_KIND)
-    found = {}
+    """The rows of `segments` of a SEG; one row for all objects of one kind."""
+    objects = dataset.get("ContentLabel") == ONE_KIND
+    found: dict[str | int, Row] = {}
     for item in dataset.SegmentSequence:
-        if int(item.SegmentNumber) == 0:
+        number = int(item.SegmentNumber)
+        if number == 0:
             continue  # PS3.3 C.8.20.2: number 0 of a label map is the background
-        code = item.SegmentedPropertyTypeCodeSequence[0]
-        value = code.get("CodeValue") or code.get("LongCodeValue") or code.get("URNCodeValue")
-        scheme, meaning = code.get("CodingSchemeDesignator", ""), code.get("CodeMeaning", "")
-        found[int(item.SegmentNumber)] = {
-            "object_uid": str(dataset.SOPInstanceUID),
-            "number": int(item.SegmentNumber),
-            "name": str(item.get("SegmentLabel") or meaning),
-            "code": as_json([str(value), str(scheme), str(meaning)]),
-            "kind": kind,
-            "objects": objects,
-        }
+        row = _segment_row(dataset, item, objects)
+        found.setdefault(row["name"] if objects else number, row)
     return list(found.values())
+
+
+def _segment_row(dataset: Dataset, item: Dataset, objects: bool) -> Row:
+    code = item.SegmentedPropertyTypeCodeSequence[0]
+    value = code.get("CodeValue") or code.get("LongCodeValue") or code.get("URNCodeValue")
+    scheme, meaning = code.get("CodingSchemeDesignator", ""), code.get("CodeMeaning", "")
+    return {
+        "object_uid": str(dataset.SOPInstanceUID),
+        "number": int(item.SegmentNumber),
+        "name": str(item.get("SegmentLabel") or meaning),
+        "code": as_json([str(value), str(scheme), str(meaning)]),
+        "kind": str(dataset.SegmentationType).lower(),
+        "objects": int(objects),
+    }
 
 
 def pixel_place(dataset: Dataset, data: bytes) -> int:
