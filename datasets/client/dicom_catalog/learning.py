@@ -236,7 +236,8 @@ class Loaded(Sequence[Item]):
 
     def _edges(self, one: Image | Series, box: Box, plain: NDArray[Any]) -> list[float]:
         if isinstance(one, Series):
-            place = [f.instance_uid for f in one.frames].index(box.instance_uid) + box.frame
+            frames = [(frame.instance_uid, frame.frame) for frame in one.frames]
+            place = frames.index((box.instance_uid, box.frame))
             first = place if box.first is None else box.first
             last = place if box.last is None else box.last
             return [box.left, box.top, first, box.right, box.bottom, last + 1]

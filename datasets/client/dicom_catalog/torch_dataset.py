@@ -10,6 +10,7 @@ This module needs torch, and is imported only by `dataset.torch()`.
 
 from __future__ import annotations
 
+import copy
 import importlib
 import os
 import sys
@@ -48,7 +49,7 @@ class TorchDataset(_TorchDataset):  # type: ignore[misc]
 
     The cache is found by the version's root hash and by what the transform does (`fingerprint`);
     `key` names it instead. `folder` is where it lies (default: RADLAB_CACHE, else the home's disk).
-    `copy=False` gives tensors that lie in the file itself: no copy, and nobody may write to them.
+    `copied=False` gives tensors that lie in the file itself: no copy, and nobody may write to them.
     Other options are those of `Loaded`: `size`, `by`, `values`, `boxes`.
     """
 
@@ -61,13 +62,13 @@ class TorchDataset(_TorchDataset):  # type: ignore[misc]
         cache: bool = True,
         key: str | None = None,
         folder: str | os.PathLike[str] | None = None,
-        copy: bool = True,
+        copied: bool = True,
         **options: Any,
     ) -> None:
         self.loaded = Loaded(dataset, **options)
         self.transform, self.random_part = _divided(transform)
         self.augment = augment
-        self.copy = copy
+        self.copied = copied
         self.cache: ItemCache | None = None
         if cache:
             named = key or fingerprint(self.transform)
@@ -86,7 +87,7 @@ class TorchDataset(_TorchDataset):  # type: ignore[misc]
         if self.cache is None:
             item = self._make(number)
         else:
-            item = self.cache.fetch(number, self._make, copy=self.copy)
+            item = self.cache.fetch(number, self._make, copy=self.copied)
         for part in (self.random_part, self.augment):
             item = item if part is None else part(item)
         return item
@@ -138,7 +139,9 @@ def _divided(transform: Transform | None) -> tuple[Transform | None, Transform |
     )
     if found is None:
         return transform, None
-    return transform[:found], transform[found:]
+    fixed, random = copy.copy(transform), copy.copy(transform)
+    fixed.transforms, random.transforms = transform.transforms[:found], transform.transforms[found:]
+    return fixed, random
 
 
 def _versions() -> tuple[Item, ...]:
