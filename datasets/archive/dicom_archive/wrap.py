@@ -1,8 +1,10 @@
 """PNG and JPEG pictures as DICOM objects, with the fields that a teacher supplies.
 
-A radiograph whose pixel spacing and view are known becomes a Digital X-Ray image (PS3.3 A.26);
-anything else a Secondary Capture (PS3.3 A.8), which claims nothing that nobody knows. No label is
-written into the object: a network that reads headers would learn it there.
+A radiograph whose pixel spacing and view are known becomes a Digital X-Ray image (PS3.3 A.26),
+ultrasound an Ultrasound Image (A.6), endoscopy, microscopy and photographs of skin or wounds the
+Visible Light images that are theirs (A.32); anything else a Secondary Capture (A.8), which claims
+nothing that nobody knows. No label is written into the object: a network that reads headers would
+learn it there.
 """
 
 from __future__ import annotations
@@ -20,6 +22,10 @@ from pydicom.sr.codedict import codes
 from pydicom.uid import (
     DigitalXRayImageStorageForPresentation,
     SecondaryCaptureImageStorage,
+    UltrasoundImageStorage,
+    VLEndoscopicImageStorage,
+    VLMicroscopicImageStorage,
+    VLPhotographicImageStorage,
 )
 
 from dicom_archive.errors import BadImage
@@ -27,7 +33,14 @@ from dicom_synthetic.uids import derived_uid
 
 # Patient Orientation (0020,0020) for each view: where columns and rows run to.
 ORIENTATIONS = {"PA": ["L", "F"], "AP": ["L", "F"], "LL": ["A", "F"], "RL": ["P", "F"]}
-MODALITIES = ("DX", "CR", "MG", "US", "ES", "GM", "SM", "XC", "OT")
+MODALITIES = ("DX", "CR", "MG", "US", "ES", "GM", "SM", "XC", "CT", "MR", "OT")
+# Of 8-bit pictures; `XC` is external-camera photography: skin, wounds, the eye's outside.
+_OWN_CLASSES = {
+    "US": UltrasoundImageStorage,
+    "ES": VLEndoscopicImageStorage,
+    "GM": VLMicroscopicImageStorage,
+    "XC": VLPhotographicImageStorage,
+}
 LARGEST_PIXELS = 200_000_000
 
 
@@ -47,19 +60,27 @@ def wrap_picture(
 ) -> Dataset:
     """The picture in `data` as an uncompressed DICOM object; BadImage where it cannot be read."""
     pixels = read_picture(data)
+    lossy = data.startswith(b"\xff\xd8\xff")
     dataset = Dataset()
     dataset.SpecificCharacterSet = "ISO_IR 192"
     names = ("import", dataset_name)
-    _patient_and_study(dataset, patient)
+    patient_and_study(dataset, patient)
     dataset.StudyInstanceUID = derived_uid("study", *names, path)
     dataset.SeriesInstanceUID = derived_uid("series", *names, path)
     dataset.SOPInstanceUID = derived_uid("instance", *names, path, sha256(data).hexdigest())
     dataset.Modality = fields.modality
     if pixels.ndim == 2 and _is_radiograph(fields):
         _as_digital_x_ray(dataset, fields)
+    elif fields.modality in _OWN_CLASSES and pixels.dtype == np.uint8:
+        _as_own_class(dataset, fields)
     else:
         _as_secondary_capture(dataset, fields)
     _pixels(dataset, pixels, fields)
+    if lossy:
+        # PS3.3 C.7.6.1.1.5: once lossy, an image says so for good, however it is stored.
+        dataset.LossyImageCompression = "01"
+        dataset.LossyImageCompressionRatio = f"{max(pixels.nbytes / len(data), 1):.2f}"
+        dataset.LossyImageCompressionMethod = "ISO_10918_1"
     return dataset
 
 
@@ -103,7 +124,8 @@ def _sixteen_bit(values: np.ndarray) -> np.ndarray:
     return values.astype(np.uint16)
 
 
-def _patient_and_study(dataset: Dataset, patient: str) -> None:
+def patient_and_study(dataset: Dataset, patient: str) -> None:
+    """What every wrapped object says of its patient and study: a pseudonym, and nothing more."""
     pseudonym = patient if len(patient) <= 64 else derived_uid("patient", patient)
     dataset.PatientName = pseudonym
     dataset.PatientID = pseudonym
@@ -137,6 +159,33 @@ def _as_digital_x_ray(dataset: Dataset, fields: Fields) -> None:
     dataset.ImagerPixelSpacing = [f"{fields.pixel_spacing:g}"] * 2
 
 
+def _as_own_class(dataset: Dataset, fields: Fields) -> None:
+    dataset.SOPClassUID = _OWN_CLASSES[fields.modality]
+    dataset.ImageType = ["DERIVED", "PRIMARY", "", "0001"]  # 0001: 2D imaging (C.8.5.6.1.1)
+    if fields.modality != "US":
+        dataset.ImageType = ["DERIVED", "PRIMARY"]
+        dataset.AcquisitionContextSequence = Sequence([])
+    if fields.modality == "US" and fields.pixel_spacing:
+        # Where ultrasound keeps its calibration (C.8.5.5); the whole picture is one region.
+        dataset.SequenceOfUltrasoundRegions = Sequence([_region_of(fields.pixel_spacing)])
+    dataset.PatientOrientation = ""
+    dataset.BodyPartExamined = fields.body_part
+    dataset.Laterality = fields.laterality if fields.laterality in ("L", "R") else ""
+    dataset.LossyImageCompression = "00"
+    if fields.view:
+        dataset.SeriesDescription = f"View {fields.view}"
+
+
+def _region_of(millimetres: float) -> Dataset:
+    region = Dataset()
+    region.RegionSpatialFormat, region.RegionDataType, region.RegionFlags = 1, 1, 0
+    region.RegionLocationMinX0 = region.RegionLocationMinY0 = 0
+    region.RegionLocationMaxX1 = region.RegionLocationMaxY1 = 0  # set with the pixels
+    region.PhysicalUnitsXDirection = region.PhysicalUnitsYDirection = 3  # centimetres
+    region.PhysicalDeltaX = region.PhysicalDeltaY = millimetres / 10
+    return region
+
+
 def _as_secondary_capture(dataset: Dataset, fields: Fields) -> None:
     dataset.SOPClassUID = SecondaryCaptureImageStorage
     dataset.ConversionType = "DI"
@@ -154,6 +203,11 @@ def _pixels(dataset: Dataset, pixels: np.ndarray, fields: Fields) -> None:
     dataset.Rows, dataset.Columns = pixels.shape[:2]
     dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = bits, bits, bits - 1
     dataset.PixelRepresentation = 0
+    for region in dataset.get("SequenceOfUltrasoundRegions", ()):
+        region.RegionLocationMaxX1, region.RegionLocationMaxY1 = (
+            pixels.shape[1] - 1,
+            pixels.shape[0] - 1,
+        )
     colour = pixels.ndim == 3
     dataset.SamplesPerPixel = 3 if colour else 1
     dataset.PhotometricInterpretation = "RGB" if colour else "MONOCHROME2"
