@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,8 @@ from dicom_archive.cards import SampleCard, read_sample_card
 from dicom_archive.generate import generate
 from dicom_archive.ingest import Options
 from dicom_archive.store import Published, Store
+
+sys.path.insert(0, str(Path(__file__).parent))  # for versions_support.py
 
 ROOT = Path(__file__).parents[2]
 NOON = "2026-01-01T12:00:00Z"
