@@ -217,7 +217,8 @@ def test_everything_is_named_for_who_does_not_see_it(open_viewer: Open, steps: A
     page.page.wait_for_selector(".dcv-chip")
     unnamed = page.page.evaluate(
         "[...document.querySelectorAll('button, input, select, canvas')]"
-        ".filter((one) => !one.hidden && !(one.ariaLabel || one.textContent.trim())).map((one) => one.outerHTML)"
+        ".filter((one) => !one.hidden && !(one.ariaLabel || one.textContent.trim()))"
+        ".map((one) => one.outerHTML)"
     )
     assert unnamed == []
     assert "Axial 7/12" in str(page.page.locator("canvas").get_attribute("aria-label"))
