@@ -125,14 +125,23 @@ class SmallVersion:
         return self
 
 
-def ct_version(root: Path, name: str = "small-ct", patients: int = 4) -> SmallVersion:
-    """A CT series a patient, on an oblique grid; masks and a box for all but the last patient."""
+def ct_version(
+    root: Path,
+    name: str = "small-ct",
+    patients: int = 4,
+    shape: tuple[int, int, int] = (SLICES, ROWS, COLUMNS),
+) -> SmallVersion:
+    """A CT series a patient, on an oblique grid; masks and a box for all but the last patient.
+
+    Of another `shape` than the small one there are no masks.
+    """
     target = {"column": "kind", "classes": ["none", "lesion"]}
     structures = {ORGAN: {"en": "organ"}, LESION: {"en": "lesion"}}
     card = {"modality": "CT", "task": "segmentation", "target": target, "structures": structures}
     made = SmallVersion(root, name, card)
     for number in range(patients):
-        _ct(made, number, number + 1 < patients)
+        small = shape == (SLICES, ROWS, COLUMNS)
+        _ct(made, number, shape, small and number + 1 < patients)
     return made.done()
 
 
@@ -148,12 +157,12 @@ def affine_of(number: int) -> NDArray[np.float64]:
     return affine
 
 
-def _ct(made: SmallVersion, number: int, marked: bool) -> None:
+def _ct(made: SmallVersion, number: int, shape: tuple[int, int, int], marked: bool) -> None:
     patient, uid = f"P{number}", f"1.2.826.{number + 1}"
     rng = np.random.default_rng(number)
-    volume = rng.integers(0, 300, (SLICES, ROWS, COLUMNS), dtype=np.uint16)
+    volume = rng.integers(0, 300, shape, dtype=np.uint16)
     affine = affine_of(number)
-    for place in range(SLICES):
+    for place in range(len(volume)):
         dataset = _common(patient, uid, f"{uid}.{place + 1}", volume[place])
         dataset.SOPClassUID, dataset.Modality = CTImageStorage, "CT"
         dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
@@ -166,7 +175,7 @@ def _ct(made: SmallVersion, number: int, marked: bool) -> None:
         dataset.ImagePositionPatient = list((affine @ (0, 0, place, 1))[:3])
         made.image(dataset, SPLITS[number % 4], "lesion" if marked else "none", place)
     made.series(
-        uid, patient, "CT", SLICES, kind="volume", affine=json.dumps(affine.ravel().tolist()),
+        uid, patient, "CT", len(volume), kind="volume", affine=json.dumps(affine.ravel().tolist()),
         slice_spacing=SPACING[0],
     )  # fmt: skip
     made.volumes[uid] = volume
