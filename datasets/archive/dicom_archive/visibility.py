@@ -70,7 +70,7 @@ class Visible:
 
         For `everyone` that is every folder. Hold the lock; give the result to `reveal` or `drop`.
         """
-        wanted = [EVERYONE, *self.groups()] if EVERYONE in to else list(to)
+        wanted = [EVERYONE, *to, *self.groups()] if EVERYONE in to else list(to)
         made: list[Prepared] = []
         try:
             for group in dict.fromkeys(wanted):
