@@ -112,10 +112,10 @@ def light(scene: Scene, camera: Camera, rng: np.random.Generator) -> Colour:
         lit += facing * power
         hx, hy, hz = lx - dx, ly - dy, lz - dz
         half = (nx * hx + ny * hy + nz * hz) / np.sqrt(hx * hx + hy * hy + hz * hz)
-        glare += np.clip(half, 0, 1) ** 240 * power
+        glare += np.clip(half, 0, 1) ** 320 * power
     lit *= _crevices(hits.distance)
-    usual = np.percentile(lit[_open()], 70)
-    picture = scene.albedo * (lit / usual * 0.62 * camera.exposure)[..., None]
+    usual = np.percentile(lit[_open()], 60)
+    picture = scene.albedo * (lit / usual * 0.72 * camera.exposure)[..., None]
     # What light is left far down the tube has been on mucosa many times: it is deep red.
     depth = np.clip(hits.distance / FAR, 0, 1)[..., None]
     picture *= 1 - depth * np.array([0.1, 0.35, 0.45])
@@ -154,7 +154,7 @@ def expose(picture: Colour, camera: Camera, rng: np.random.Generator) -> NDArray
     """What the processor sends to the screen: uint8 (rows, columns, 3)."""
     picture = np.maximum(picture, 0) * np.array(camera.balance)
     picture = gaussian_filter(picture, (camera.blur, camera.blur, 0))
-    picture = picture / (1 + 0.32 * np.maximum(picture - 0.35, 0)) * 1.06
+    picture = picture / (1 + 0.38 * np.maximum(picture - 0.35, 0)) * 1.12
     noise = gaussian_filter(rng.standard_normal(picture.shape), (0.6, 0.6, 0)) * 1.8
     picture = picture + camera.noise * noise * (0.6 + 0.5 * np.sqrt(np.clip(picture, 0, 1)))
     line = (np.arange(SIZE) + 0.5) / SIZE * 2 - 1

@@ -22,7 +22,7 @@ from dicom_synthetic.vl_dicom import endoscopic_dicom
 NAME = "endoscopy"
 FRAMES = 2
 POLYP = Segment(1, "polyp", code=("68496003", "SCT", "Polyp of colon"), category=ABNORMAL)
-SMALLEST = 0.0016  # of the picture: what is smaller is drawn anew, at another place
+SMALLEST = 0.003  # of the picture: what is smaller is drawn anew, at another place
 KNOBS = {
     "contrast": Knob("how much a polyp's colour differs from the wall's, times the usual", 1, 0, 2),
     "size": Knob("how large a polyp is, times the usual", 1.0, 0.5, 2.0),
@@ -98,7 +98,7 @@ def make_frame(plan: Plan) -> Frame:
 
 
 def _draw_polyp(rng: np.random.Generator, size: float) -> colon.Polyp:
-    half = size * float(np.clip(np.exp(rng.normal(1.25, 0.35)), 1.8, 7.0))
+    half = size * float(np.clip(np.exp(rng.normal(1.5, 0.32)), 2.2, 8.0))
     flat = rng.random() < 0.25
     stalked = not flat and rng.random() < 0.3
     high = half * (rng.uniform(0.35, 0.5) if flat else rng.uniform(0.65, 1.0))
@@ -119,7 +119,7 @@ def _place(tube: colon.Colon, polyps: list[colon.Polyp], rng: np.random.Generato
         placed = tuple(
             replace(
                 polyp,
-                along=float(rng.uniform(12, 46)),
+                along=float(rng.uniform(11, 36)),
                 around=float(rng.uniform(-np.pi, np.pi)),
             )
             for polyp in polyps

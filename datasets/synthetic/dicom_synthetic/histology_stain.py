@@ -43,7 +43,7 @@ def stain(
 ) -> NDArray[np.uint8]:
     """The tissue as that hospital's scanner shows it: uint8 (rows, columns, 3)."""
     # No two slides are stained alike, and none of them evenly.
-    own = np.exp(rng.normal(0, 0.09, 2)) * np.array(hospital.amounts)
+    own = np.exp(rng.normal(0, 0.15, 2)) * np.array(hospital.amounts)
     uneven = 1 + 0.05 * smooth(rng, SHAPE, 120)
     basic = gaussian_filter(tissue.basic, hospital.blur) * own[0] * uneven
     acid = gaussian_filter(tissue.acid, hospital.blur) * own[1] * uneven

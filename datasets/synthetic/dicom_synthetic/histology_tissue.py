@@ -68,7 +68,7 @@ def draw_tissue(rng: np.random.Generator, grade: str, contrast: float, crowding:
         planned += _gland(rng, tissue, taken, gland, grade, crowding)
     if grade == "high":
         planned += _sheet(rng, tissue, taken, crowding)
-    planned += _scattered(rng, taken, grade)
+    planned += _scattered(rng, taken)
     _red_cells(rng, tissue, taken)
     for nucleus in planned:
         _stamp(tissue, nucleus, texture, contrast)
@@ -151,14 +151,15 @@ def _gland(
     top = depth / thick
     tumour = grade != "normal"
     acid = 0.52 - 0.10 * top + 0.05 * smooth(rng, SHAPE, 6)
-    basic = (0.22 if tumour else 0.10) + 0.04 * smooth(rng, SHAPE, 8)
+    # Busy cells hold RNA, which binds hematoxylin as DNA does: less difference to the nucleus.
+    basic = rng.uniform(*((0.10, 0.28) if tumour else (0.08, 0.22))) + 0.06 * smooth(rng, SHAPE, 8)
     # Walls between neighbouring cells run from base to top: a comb around the gland.
     comb = np.cos(angle * np.round(gland.radius * 2 * np.pi / 11) + 1.5 * smooth(rng, SHAPE, 20))
     acid += 0.07 * ramp(comb * 2 - 1)
     if not tumour:
-        goblets = ramp((smooth(rng, SHAPE, 11) + 0.25) / 0.5) * ramp((top - 0.38) / 0.15)
-        acid *= 1 - 0.78 * goblets
-        basic = basic + 0.09 * goblets
+        goblets = _goblets(rng, gland, angle, top)
+        acid = acid * (1 - 0.82 * goblets)
+        basic = basic * (1 - goblets) + rng.uniform(0.06, 0.22) * goblets
     lumen = ramp((depth - thick) / 2.5 + 0.5)
     debris = 0.12 * ramp(smooth(rng, SHAPE, 9) - 0.3) + (0.25 * ramp(smooth(rng, SHAPE, 7) - 0.6))
     acid = acid * (1 - lumen) + (0.03 + debris * tumour) * lumen
@@ -173,6 +174,18 @@ def _gland(
     return nuclei
 
 
+def _goblets(rng: np.random.Generator, gland: _Gland, angle: Field, top: Field) -> Field:
+    """Mucus in every second or third cell of a healthy gland: 1 inside a droplet."""
+    cells = int(np.round(gland.radius * 2 * np.pi / 11))
+    place = (angle / (2 * np.pi) + 0.5) * cells
+    cell = np.minimum(place.astype(np.int64), cells - 1)
+    full = (rng.random(cells) < 0.62) * rng.uniform(0.75, 1.1, cells)
+    high = rng.uniform(0.58, 0.70, cells)
+    across = (place - cell - 0.5) / 0.46
+    away = np.hypot(across, (top - high[cell]) / 0.34) / np.maximum(full[cell], 1e-3)
+    return ramp((1 - away) / 0.3 + 0.3)
+
+
 def _gland_nuclei(
     rng: np.random.Generator,
     gland: _Gland,
@@ -180,7 +193,7 @@ def _gland_nuclei(
     crowding: float,
     taken: NDArray[np.bool_],
 ) -> list[Nucleus]:
-    spacing = {"normal": 8.6, "low": 5.4, "high": 7.0}[grade] / crowding
+    spacing = {"normal": 8.2, "low": 6.0, "high": 7.0}[grade] / crowding
     count = int(2 * np.pi * gland.radius / spacing)
     nuclei = []
     for k in range(count):
@@ -208,7 +221,7 @@ def _gland_nuclei(
         row, column = gland.row + away * np.sin(angle), gland.column + away * np.cos(angle)
         if not _free(taken, row, column):
             continue
-        dark = rng.normal(0.85, 0.08) if grade == "normal" else rng.normal(0.82, 0.16)
+        dark = rng.normal(0.74, 0.10) if grade == "normal" else rng.normal(0.68, 0.17)
         coarse = 0.10 if grade == "normal" else 0.22
         turn = angle + rng.normal(0, 0.12 if grade == "normal" else 0.25)
         nuclei.append(Nucleus(row, column, long, wide, turn, dark, coarse, "epithelial"))
@@ -230,7 +243,7 @@ def _sheet(
     body = ~taken & (solid > 0.5)
     walls = ridges(smooth(rng, SHAPE, 11), 0.22)
     acid = 0.42 + 0.10 * walls + 0.06 * smooth(rng, SHAPE, 6)
-    basic = 0.24 + 0.05 * smooth(rng, SHAPE, 9)
+    basic = rng.uniform(0.12, 0.30) + 0.07 * smooth(rng, SHAPE, 9)
     tissue.acid[...] = np.where(body, acid, tissue.acid)
     tissue.basic[...] = np.where(body, basic, tissue.basic)
     nuclei = []
@@ -240,7 +253,7 @@ def _sheet(
             place = row + rng.normal(0, 3.6), column + rng.normal(0, 3.6)
             wide = float(np.clip(rng.normal(5.4, 1.3), 3.2, 9.5))
             long = wide * rng.uniform(1.0, 1.7)
-            turn, dark = rng.uniform(0, np.pi), rng.normal(0.74, 0.2)
+            turn, dark = rng.uniform(0, np.pi), rng.normal(0.62, 0.18)
             if _free(taken, *place) and body[_inside(*place)]:
                 nuclei.append(Nucleus(*place, long, wide, turn, dark, 0.30, "tumour"))
     taken |= body
@@ -251,12 +264,13 @@ def _inside(row: float, column: float) -> tuple[int, int]:
     return int(np.clip(row, 0, SIZE - 1)), int(np.clip(column, 0, SIZE - 1))
 
 
-def _scattered(rng: np.random.Generator, taken: NDArray[np.bool_], grade: str) -> list[Nucleus]:
+def _scattered(rng: np.random.Generator, taken: NDArray[np.bool_]) -> list[Nucleus]:
     """Cells of the stroma: spindles along the bundles, lymphocytes in crowds, plasma cells."""
-    crowd = ramp(smooth(rng, SHAPE, 45) * 0.8 + (0.35 if grade == "normal" else 0.2))
+    # Inflamed or not has nothing to do with the grade, and makes any tissue blue.
+    crowd = ramp(smooth(rng, SHAPE, 45) * 0.8 + rng.uniform(0.0, 0.9))
     flow = smooth(rng, SHAPE, 90) * 0.5
     nuclei = []
-    for row, column in rng.uniform(-3, SIZE + 3, (330, 2)):
+    for row, column in rng.uniform(-3, SIZE + 3, (420, 2)):
         dice = rng.random(3)
         if not _free(taken, row, column):
             continue
@@ -314,7 +328,7 @@ def _stamp(tissue: Tissue, nucleus: Nucleus, texture: tuple[Field, Field], contr
     inside &= objects == 0
     membrane = 0.22 * ramp((away - 0.7) / 0.2)
     chromatin = nucleus.coarse * texture[1][window]
-    pale = 0.16 if nucleus.coarse > 0.2 else 0.04
+    pale = 0.24 if nucleus.coarse > 0.2 else 0.06
     amount = contrast * nucleus.dark * (0.92 - pale + membrane + chromatin)
     soft = ramp((1.04 - away) / 0.16) * inside
     tissue.basic[window] += (np.maximum(amount, 0.15) - tissue.basic[window]) * soft

@@ -101,7 +101,7 @@ def _waves(
 def _cyst(rng: np.random.Generator) -> dict:  # type: ignore[type-arg]
     debris = rng.random() < 0.35
     return {
-        "flat": rng.uniform(0.5, 1.0),
+        "flat": rng.uniform(0.6, 1.05),
         "waves": _waves(rng, {2: 0.03, 3: 0.04}),
         "spikes": (),
         "echo": rng.uniform(-24, -17) if debris else rng.uniform(-42, -30),
@@ -115,7 +115,7 @@ def _cyst(rng: np.random.Generator) -> dict:  # type: ignore[type-arg]
 def _fibroadenoma(rng: np.random.Generator) -> dict:  # type: ignore[type-arg]
     lobed = rng.random() < 0.3
     return {
-        "flat": rng.uniform(0.42, 0.95),
+        "flat": rng.uniform(0.48, 1.1),
         "waves": _waves(rng, {2: 0.04, 3: 0.06, 5: 0.06 if lobed else 0.01}),
         "spikes": (),
         "echo": rng.uniform(-18, -10),
@@ -132,7 +132,7 @@ def _carcinoma(rng: np.random.Generator) -> dict:  # type: ignore[type-arg]
     spikes = () if tame or rng.random() < 0.35 else _spikes(rng)
     lobes = {2: 0.06, 3: 0.05, 5: 0.02} if tame else {2: 0.08, 3: 0.10, 5: 0.06, 7: 0.05, 11: 0.03}
     return {
-        "flat": rng.uniform(0.6, 1.0) if tame else rng.uniform(0.65, 1.5),
+        "flat": rng.uniform(0.6, 1.0) if tame else rng.uniform(0.6, 1.25),
         "waves": _waves(rng, lobes),
         "spikes": spikes,
         "echo": rng.uniform(-21, -12),
