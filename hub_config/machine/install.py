@@ -31,8 +31,6 @@ from hub_config.network.bridges import ensure_networks
 from hub_config.offers.lessons import publish_modules
 from hub_config.settings import Settings, load_settings
 
-SAMPLE = "chest-film"
-
 
 class NotReadyForUp(Unready):
     """A check says that the machine cannot take RadLab as it is."""
@@ -114,10 +112,10 @@ def install(settings: Settings, progress: Progress) -> None:
         for name in ensure_networks(engine.connect(settings), settings):
             say(f"made the network {name}")
         _check_hub_port(settings)
-    with progress.step("Images, sample dataset, course modules and programs") as say:
+    with progress.step("Images, sample datasets, course modules and programs") as say:
         _together(
             lambda: _images(settings, say),
-            lambda: _sample(settings, say),
+            lambda: _samples(settings, root, say),
             lambda: _programs(settings, root, say),
         )
     with progress.step("Database and GPUs") as say:
@@ -162,13 +160,19 @@ def _programs(settings: Settings, root: Path, say: Say) -> None:
             say(f"published the module {one.module.id} {one.module.version}")
 
 
-def _sample(settings: Settings, say: Say) -> None:
-    """Generate the sample dataset in a process of its own: it keeps a core busy."""
-    folder = settings.path("datasets", "visible", "everyone", SAMPLE)
-    if folder.is_dir() and any(folder.iterdir()):
-        return
-    say(f"generating the sample dataset {SAMPLE}")
-    command = [sys.executable, "-P", "-m", "hub_config.cli", "dataset", "generate", SAMPLE]
+def _samples(settings: Settings, root: Path, say: Say) -> None:
+    """Generate the sample datasets that are not there in the version of their card."""
+    for card in sorted((root / "datasets" / "cards").glob("*.yaml")):
+        version = str(yaml.safe_load(card.read_text(encoding="utf-8"))["version"])
+        # A withdrawn version leaves its folder where groups saw it: it does not come back by itself.
+        if not any(settings.path("datasets", "visible").glob(f"*/{card.stem}/{version}")):
+            _sample(settings, card.stem, say)
+
+
+def _sample(settings: Settings, name: str, say: Say) -> None:
+    """Generate one sample dataset in a process of its own: it keeps all cores busy."""
+    say(f"generating the sample dataset {name}")
+    command = [sys.executable, "-P", "-m", "hub_config.cli", "dataset", "generate", name]
     done = subprocess.run(
         [*command, "--json"],
         env={**os.environ, "RADLAB_STATE": settings.state},
@@ -178,12 +182,12 @@ def _sample(settings: Settings, say: Say) -> None:
     )
     if done.returncode:
         raise Unready(
-            "The sample dataset could not be generated: {reason}",
+            "The sample dataset {name} could not be generated: {reason}",
             do="Try it by hand: ./radlab dataset generate {name}",
             reason=_refusal(done.stdout) or tail(done.stderr, 3),
-            name=SAMPLE,
+            name=name,
         )
-    say(f"generated {SAMPLE}")
+    say(f"generated {name}")
 
 
 def _refusal(output: str) -> str:
