@@ -14,7 +14,7 @@ from dicom_archive.ingest import Options, Report, import_images
 from dicom_archive.wrap import MODALITIES, ORIENTATIONS, Fields
 from dicom_catalog import Catalog
 from hub_config import clock
-from hub_config.cli._datasets import bar, refusals, say, store
+from hub_config.cli._datasets import audience, bar, refusals, say, store
 
 
 @click.command("import")
@@ -85,13 +85,15 @@ def import_command(
     PATH is a folder, a zip file or a DICOMDIR, of DICOM, PNG, JPEG, NIfTI or TIFF slides. Labels
     may be a CSV table, masks, COCO or Pascal VOC. Killed, the same command goes on where it was.
     """
+    with refusals():
+        to = audience(groups, draft)
     options = Options(
         name=name,
         declared=declare_deidentified or _declaration(as_json),
         fields=Fields("OT", body_part, view or "", laterality, pixel_spacing),
         limits=limits or Options.limits,
         marks=None if marks is None else marks.absolute(),
-        to=() if draft else groups or Options.to,
+        to=to,
         **said,
     )
     with refusals(), bar(f"Importing {name}", as_json) as progress:

@@ -277,7 +277,7 @@ def test_two_files_of_one_name_are_told_apart_only_by_path(tmp_path: Path) -> No
 
 def test_what_marks_nothing_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("no")
-    with pytest.raises(BadLabels, match="neither COCO"):
+    with pytest.raises(BadLabels, match="nor COCO"):
         gather([], tmp_path)
     with pytest.raises(BadLabels, match="There is no"):
         gather([], tmp_path / "gone")

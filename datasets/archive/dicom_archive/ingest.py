@@ -140,7 +140,7 @@ class _Plan:
         self.files, self.masks = mask_files.pair(files)
         self.images = [one for one in self.files if one.kind != "derived"]
         self.objects = [one for one in self.files if one.kind == "derived"]
-        annotations = gather(listing.others, options.marks)
+        annotations = gather(listing.others, options.marks, bool(self.masks))
         keys = [one.key for one in self.images]
         self.marks, report.marks_without_image = annotations.by_path(keys)
         self.table = _table(annotations, options, root)

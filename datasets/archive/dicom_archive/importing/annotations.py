@@ -78,10 +78,10 @@ def _stem(name: str) -> str:
     return PurePosixPath(name).stem
 
 
-def gather(others: Iterable[Path], given: Path | None) -> Annotations:
+def gather(others: Iterable[Path], given: Path | None, masks: bool = False) -> Annotations:
     """The label files among `others`, or those of `given`, a file or a folder, alone.
 
-    Raises BadLabels where `given` holds none, or where a file is broken.
+    Raises BadLabels where `given` holds none (and no `masks` either), or a file is broken.
     """
     annotations = Annotations()
     if given is None:
@@ -98,9 +98,10 @@ def gather(others: Iterable[Path], given: Path | None) -> Annotations:
     for path in others:
         if path.suffix.lower() == ".csv" and not is_box_table(path):
             annotations.tables.append(path)
-    if not annotations.marks:
+    if not annotations.marks and not masks:
         raise BadLabels(
-            f"{given} is nothing that marks images: neither COCO, nor Pascal VOC, nor a table of "
-            "boxes (columns file, name, left, top, right, bottom)."
+            f"{given} is nothing that marks images: neither masks called like these, nor "
+            "COCO, nor Pascal VOC, nor a table of boxes (columns file, name, left, top, right, "
+            "bottom)."
         )
     return annotations
