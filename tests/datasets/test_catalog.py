@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -14,7 +15,8 @@ import pytest
 
 from dicom_archive.store import Published
 from dicom_catalog import Catalog, CatalogError, Dataset
-from dicom_catalog.errors import NotMounted, NotReadable
+from dicom_catalog.errors import NotAVolume, NotMounted, NotReadable, Withdrawn
+from dicom_catalog.layout import TABLES
 
 
 @pytest.fixture
@@ -37,14 +39,15 @@ def test_the_catalog_finds_what_is_mounted_without_an_argument(
 
 
 def test_a_version_is_named_or_the_newest(catalog: Catalog) -> None:
-    assert catalog["chest-film@1.0.0"].version == catalog["chest-film"].version == "1.0.0"
+    (version,) = catalog.versions("chest-film")
+    assert catalog[f"chest-film@{version}"].version == catalog["chest-film"].version == version
 
 
 @pytest.mark.parametrize(
     ("ask", "said"),
     [
         (lambda c: c["chest-flim"], "Did you mean 'chest-film'"),
-        (lambda c: c["chest-film@1.0"], "Did you mean '1.0.0'"),
+        (lambda c: c["chest-film@1.1"], "Did you mean '1.1.0'"),
         (lambda c: c["chest-film"].split("vaildation"), "Did you mean 'validation'"),
         (lambda c: c["chest-film"].column("diamter_mm"), "Did you mean 'diameter_mm'"),
         (lambda c: c["chest-film"].where(finding="opacty"), "Did you mean 'opacity'"),
@@ -132,7 +135,7 @@ def test_arrays_are_ready_for_training_in_the_order_of_the_table(films: Dataset,
     steps: list[tuple[int, int]] = []
     images, labels = films.arrays(size, progress=lambda done, total: steps.append((done, total)))
     assert images.shape == (len(films), 1, size, size)
-    assert (images.dtype, labels.dtype) == (np.float32, np.int64)
+    assert images.dtype == np.float32 and labels.dtype == np.int64
     assert np.isfinite(images).all() and images.min() >= 0 and images.max() <= 1
     assert [films.classes[k] for k in labels] == list(films.table()["finding"])
     assert steps[-1] == (len(films), len(films))
@@ -151,6 +154,7 @@ def test_the_card_speaks_the_sessions_language(
 ) -> None:
     monkeypatch.setenv("RADLAB_LANGUAGE", "zh_CN")
     assert films.card.title == "有或无类圆形阴影的胸片"
+    assert films.card.target is not None
     assert films.card.target.name("opacity") == "类圆形阴影"
     assert films.card.target.name("opacity", "en") == "rounded opacity"
     assert films.card.target.number("opacity") == 1
@@ -165,7 +169,7 @@ def test_pages_show_catalog_and_dataset_readably(catalog: Catalog, films: Datase
 
 @pytest.fixture
 def copied(sample: Published, tmp_path: Path) -> Path:
-    folder = tmp_path / "chest-film" / "1.0.0"
+    folder = tmp_path / "chest-film" / sample.folder.name
     shutil.copytree(sample.folder, folder)
     for inner, _, names in os.walk(folder):
         os.chmod(inner, 0o755)
@@ -202,4 +206,100 @@ def test_other_files_and_folders_in_the_mount_are_no_datasets(copied: Path) -> N
     (root / "empty").mkdir()
     (copied.parent / "draft").mkdir()
     assert Catalog(root).names == ["chest-film"]
-    assert Catalog(root).versions("chest-film") == ["1.0.0"]
+    assert Catalog(root).versions("chest-film") == [copied.name]
+
+
+def withdraw(folder: Path, **more: str) -> None:
+    """Leave of a version what the archive leaves of one that it takes back."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != "card.json":
+            path.unlink()
+    content = {"reason": "Two patients were one.", "when": "2026-02-03T10:00:00Z", **more}
+    (folder / "withdrawn.json").write_text(json.dumps(content))
+
+
+def test_a_withdrawn_version_is_named_and_refused_with_the_reason(copied: Path) -> None:
+    newer = copied.with_name("9.0.0")
+    shutil.copytree(copied, newer)
+    withdraw(copied)
+    catalog = Catalog(copied.parents[1])
+    said = r"withdrawn on 2026-02-03: Two patients were one\. Use chest-film@9\.0\.0"
+    with pytest.raises(Withdrawn, match=said):
+        _ = catalog[f"chest-film@{copied.name}"]
+    assert catalog["chest-film"].folder == newer
+    assert catalog.versions("chest-film") == ["9.0.0"]
+    assert catalog.withdrawn("chest-film") == {copied.name: "Two patients were one."}
+    assert f"{copied.name} (withdrawn), 9.0.0" in repr(catalog)
+
+
+def test_a_dataset_of_which_all_is_withdrawn_is_named_and_refused(copied: Path) -> None:
+    withdraw(copied, instead="chest-film-new@1.0.0")
+    catalog = Catalog(copied.parents[1])
+    assert catalog.names == ["chest-film"] and catalog.versions("chest-film") == []
+    with pytest.raises(Withdrawn, match=r"Use chest-film-new@1\.0\.0"):
+        _ = catalog["chest-film"]
+    assert "(withdrawn)" in repr(catalog)
+
+
+def make_layout_1(folder: Path) -> None:
+    """The index as the first versions have it: a row an image, without series and frames."""
+    connection = sqlite3.connect(folder / "index.sqlite")
+    for table in set(TABLES) - {"images"}:
+        connection.execute(f"DROP TABLE {table}")
+    for column in ("number_of_frames", "pixel_keyword", "lossy", "suv_factor", "sha256"):
+        connection.execute(f"ALTER TABLE images DROP COLUMN {column}")
+    for column in ("rescale_type", "frame_seconds"):
+        connection.execute(f"ALTER TABLE images DROP COLUMN {column}")
+    connection.execute("PRAGMA user_version = 1")
+    connection.commit()
+    connection.close()
+
+
+def test_a_version_of_the_first_layout_stays_readable(copied: Path, films: Dataset) -> None:
+    make_layout_1(copied)
+    old = Catalog(copied.parents[1])["chest-film"]
+    assert list(old.table().columns) == list(films.table().columns)
+    assert np.array_equal(old[0].pixels, films[0].pixels)
+    assert np.array_equal(old.arrays(16)[0], films.arrays(16)[0])
+    assert len(old.series) == len(films.series) == len(old.series_table())
+    for series, other in zip(old.series, films.series, strict=True):
+        assert np.array_equal(series.array(), other.array()) and series.kind == "images"
+    assert old[0].masks() == {} and old[0].boxes() == []
+    with pytest.raises(NotAVolume, match="older RadLab"):
+        old.series[0].affine()
+
+
+def test_masks_and_boxes_lie_on_their_image(films: Dataset) -> None:
+    for image in films.where(finding="opacity"):
+        (mask,) = image.masks().values()
+        assert mask.shape == image.pixels.shape and mask.any()
+        label_map = image.label_map()
+        assert label_map is not None and np.array_equal(label_map.values[0] > 0, mask)
+        (box,) = image.boxes()
+        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        edges = (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
+        assert (box.left, box.top, box.right, box.bottom) == pytest.approx(edges)
+        assert {one.modality for one in image.objects()} == {"SEG", "SR"}
+        (series,) = (one for one in films.series if one.uid == image.series_uid)
+        place = [one.uid for one in series.images].index(image.uid)
+        assert np.array_equal(next(iter(series.masks().values()))[place], mask)
+
+
+def test_a_dataset_is_taken_into_another_process(films: Dataset) -> None:
+    copy = pickle.loads(pickle.dumps(films.split("train")))
+    assert len(copy) == len(films.split("train"))
+    assert np.array_equal(copy[0].pixels, films.split("train")[0].pixels)
+
+
+def test_limits_and_structures_are_in_the_sessions_language(
+    films: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    english = films.card.limits
+    (name,) = films.card.structures
+    assert films.card.structure("unnamed") == "unnamed"
+    named = films.card.structure(name)
+    monkeypatch.setenv("RADLAB_LANGUAGE", "zh_CN")
+    assert films.card.limits != english and len(films.card.limits) == len(english)
+    assert films.card.structure(name) != named

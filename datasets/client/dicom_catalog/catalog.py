@@ -82,7 +82,8 @@ class Catalog:
         if self._is_withdrawn(name, version):
             raise self._refusal(name, version)
         folder = self.root / name / version
-        return Dataset(read_card(folder / CARD_NAME), Index(folder))
+        index = Index(folder)
+        return Dataset(read_card(folder / CARD_NAME), index)
 
     def _known(self, name: str) -> list[str]:
         """All versions of a dataset, withdrawn ones included."""
