@@ -10,7 +10,7 @@ import pytest
 
 from dicom_synthetic import Film, Plan, draw_cohort, film_dicom, make_film
 from dicom_synthetic.body import draw_body
-from dicom_synthetic.chest_film import CLASSES, MIMICS, SIZE, SMALLEST_MM, _draw_mimics
+from dicom_synthetic.chest_film import CLASSES, KNOBS, MIMICS, SIZE, SMALLEST_MM, _draw_mimics
 from dicom_synthetic.detector import WHITE
 
 
@@ -123,6 +123,30 @@ def test_films_of_a_patient_are_other_exposures_of_one_person() -> None:
     assert (one.sex, one.age, one.labels["mimics"]) == (two.sex, two.age, two.labels["mimics"])
     assert not np.array_equal(one.pixels, two.pixels)
     assert number(two, "diameter_mm") >= number(one, "diameter_mm")
+
+
+def test_the_mask_is_round_and_where_the_label_says(films: list[Film]) -> None:
+    for film in films:
+        assert film.mask.any() == (film.labels["finding"] == "opacity")
+        if film.mask.any():
+            rows, columns = np.nonzero(film.mask)
+            assert rows.mean() == pytest.approx(number(film, "center_row"), abs=2)
+            assert columns.mean() == pytest.approx(number(film, "center_column"), abs=2)
+            wide = 2 * np.sqrt(film.mask.sum() / np.pi) * film.spacing_mm / film.magnification
+            assert wide == pytest.approx(number(film, "diameter_mm"), rel=0.12)
+
+
+def test_knobs_at_their_default_change_no_film() -> None:
+    defaults = {name: float(knob.default) for name, knob in KNOBS.items()}
+    assert draw_cohort(8, seed=3) == draw_cohort(8, seed=3, knobs=defaults)
+
+
+def test_the_marker_changes_its_corner_and_nothing_else() -> None:
+    plan = Plan(patient=2, film=0, seed=9, finding="opacity")
+    plain, marked = make_film(plan), make_film(replace(plan, marker=True))
+    rows, columns = np.nonzero(plain.pixels != marked.pixels)
+    assert len(rows) and rows.min() > SIZE - 40 and columns.max() < 40
+    assert (plain.labels["marker"], marked.labels["marker"]) == (0, 1)
 
 
 def test_a_cohort_of_nobody_is_refused() -> None:
