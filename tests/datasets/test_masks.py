@@ -161,6 +161,19 @@ def test_two_segs_of_a_series_are_numbered_on(version: Version) -> None:
     np.testing.assert_array_equal(found.values[0], np.where(some(1), 1, 2))
 
 
+def test_segs_of_single_images_of_a_series_keep_their_objects(version: Version) -> None:
+    values = [np.arange(35, dtype=np.uint8).reshape(SIZE), np.full(SIZE, 7, np.uint8)]
+    for place, uid in ((0, "8"), (2, "9")):
+        frames = [(0, place, values[place // 2])]
+        version.seg(uid, [(1, "nucleus")], frames, kind="labelmap", objects=1)
+    one, whole = version.label_map(FRAMES[2:3]), version.label_map()
+    assert one is not None and whole is not None
+    np.testing.assert_array_equal(one.values, values[1][None])
+    np.testing.assert_array_equal(whole.values[[0, 2]], values)
+    assert one.objects and whole.objects and len(one.segments) == len(whole.segments) == 1
+    assert version.label_map(FRAMES[1:2]) is None and version.masks(FRAMES[1:2]) == {}
+
+
 def test_a_fractional_seg_is_inside_from_half_on(version: Version) -> None:
     probability = np.linspace(0, 255, 35).astype(np.uint8).reshape(SIZE)
     path = version.seg("9", [(1, "lesion")], [(1, 0, probability)], kind="fractional")

@@ -157,7 +157,10 @@ def _marked(
     found = []
     for uid, path in objects:
         mine = [line[1:] for line in lines if line[0] == uid]
-        found.append(_one(connection, uid, folder / path, mine, frames, size))
+        one = _one(connection, uid, folder / path, mine, frames, size)
+        # Left out where it marks other images of the series; kept where it marks none at all.
+        if one.places or not mine:
+            found.append(one)
     return found
 
 
@@ -288,22 +291,36 @@ def _frame(
 
 def _joined(all_marked: Sequence[_Marked], frames: Frames) -> LabelMap:
     """One label map of several SEGs, or of a SEG that has a frame a segment."""
-    shape = all_marked[0].shape
-    parts, segments = [], []
+    shape, first = all_marked[0].shape, all_marked[0]
+    apart = _apart(all_marked)
+    parts: list[tuple[NDArray[np.uint16], _Marked]] = []
+    segments = list(first.segments)
     last = 0
     for marked in all_marked:
-        shift = last if last >= min(s.number for s in marked.segments) else 0
+        shift = 0 if apart or marked is first else last
         part = _numbered(marked, shape, shift)
         parts.append((part, marked))
-        segments += [replace(s, number=s.number + shift) for s in marked.segments]
+        if shift:
+            segments += [replace(s, number=s.number + shift) for s in marked.segments]
         last = max(last, int(part.max(initial=0)), *(s.number for s in segments))
     values = np.zeros(shape, dtype=np.uint8 if last < 256 else np.uint16)
     for part, marked in parts:
         if np.any(values[part > 0]):
             raise _overlap(marked.path, segments)
         np.copyto(values, part, where=part > 0, casting="same_kind")
-    objects = len(segments) == 1 and all_marked[0].objects
-    return LabelMap(tuple(frames), values, tuple(segments), objects)
+    return LabelMap(tuple(frames), values, tuple(segments), apart and first.objects)
+
+
+def _apart(all_marked: Sequence[_Marked]) -> bool:
+    """Whether the SEGs mean the same by their numbers and never mark the same slice.
+
+    So it is where each image of a series has a SEG of its own.
+    """
+    meant = {
+        (marked.objects, *((s.number, s.name) for s in marked.segments)) for marked in all_marked
+    }
+    slices = [{place for place, *_ in marked.places} for marked in all_marked]
+    return len(meant) == 1 and len(set().union(*slices)) == sum(map(len, slices))
 
 
 def _numbered(marked: _Marked, shape: tuple[int, int, int], shift: int) -> NDArray[np.uint16]:
