@@ -78,6 +78,9 @@ def run(folder: Path, tag: str, processes: int, epochs: int) -> dict[str, dict[s
                 "PYTHONPATH": "/client", "RADLAB_DATASETS": "/datasets",
                 "RADLAB_CACHE": "/home/student", "MPLCONFIGDIR": "/tmp/m",
                 "PYTHONDONTWRITEBYTECODE": "1",
+                # PersistentDataset writes to TMPDIR and moves: from another disk that is a copy,
+                # which other processes find half done and fail on.
+                "TMPDIR": "/home/student",
             },
         )  # fmt: skip
     finally:

@@ -98,8 +98,7 @@ def processes(
     command = [sys.executable, __file__, "--arm", arm, "--dataset", name, "--folder", str(folder)]
     started = [
         subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            text=True,
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )
         for _ in range(count)
     ]  # fmt: skip
