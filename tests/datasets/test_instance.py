@@ -11,6 +11,7 @@ import pydicom
 import pydicom.data
 import pytest
 from pydicom.dataset import Dataset
+from pydicom.pixels import apply_color_lut
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import ExplicitVRLittleEndian
 
@@ -37,6 +38,24 @@ def as_image(instance: Instance, folder: Path) -> Image:
     return Image(instance.row, path, {"finding": "normal"}, "finding")
 
 
+def as_pydicom_reads(path: Path) -> np.ndarray:
+    """Stored values in this machine's byte order; a palette's colours."""
+    pixels = pixel_array(path)
+    header = pydicom.dcmread(path, stop_before_pixels=True)
+    if header.PhotometricInterpretation == "PALETTE COLOR":
+        pixels = apply_color_lut(pixels, header)[..., :3]
+    return pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
+
+
+def in_the_rows_bytes(instance: Instance) -> np.ndarray:
+    """Stored values read from the byte ranges of the frames' rows."""
+    row = instance.row
+    kind = {"PixelData": "ui"[row["pixel_representation"]]}.get(row["pixel_keyword"], "f")
+    ranges = [(one["pixel_offset"], one["pixel_length"]) for one in instance.described.frames]
+    data = b"".join(instance.data[begin : begin + length] for begin, length in ranges)
+    return np.frombuffer(data, f"<{kind}{row['bits_allocated'] // 8}")
+
+
 @pytest.mark.filterwarnings("ignore")
 def test_pixels_equal_pydicoms_on_all_files_of_its_package(tmp_path: Path) -> None:
     taken = 0
@@ -48,9 +67,10 @@ def test_pixels_equal_pydicoms_on_all_files_of_its_package(tmp_path: Path) -> No
             continue
         taken += 1
         image = as_image(instance, tmp_path)
-        expected = pixel_array(path)
-        assert image.pixels.dtype == expected.dtype, path.name
-        assert np.array_equal(image.pixels, expected), path.name
+        expected = as_pydicom_reads(path)
+        found = in_the_rows_bytes(instance)
+        assert found.dtype == expected.dtype, path.name
+        assert np.array_equal(found.reshape(expected.shape), expected), path.name
         again = pydicom.dcmread(io.BytesIO(instance.data))
         assert again.file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
         assert np.array_equal(pixel_array(again), expected), path.name
@@ -58,7 +78,7 @@ def test_pixels_equal_pydicoms_on_all_files_of_its_package(tmp_path: Path) -> No
         grey = image.windowed()
         assert grey.dtype == np.float32
         assert grey.min() >= 0 and grey.max() <= 1
-    assert taken > 50
+    assert taken >= 75
 
 
 def test_a_plain_file_is_kept_byte_for_byte(film: bytes) -> None:

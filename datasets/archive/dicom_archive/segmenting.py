@@ -19,6 +19,7 @@ from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 from pydicom.uid import ExplicitVRLittleEndian
 
+from dicom_archive.cine_masks import add_cine_frames, as_single_image, name_source
 from dicom_archive.errors import BadImage
 from dicom_archive.segments import ONE_KIND
 from dicom_catalog.annotations import LabelMap, Segment
@@ -40,14 +41,10 @@ def make_segmentations(
     """
     uids = list(dict.fromkeys(uid for uid, _ in label_map.frames))
     _check(label_map, [headers[uid] for uid in uids])
-    several_frames = [uid for uid in uids if _frames(headers[uid]) > 1]
-    if not several_frames:
+    if all(_frames(headers[uid]) == 1 for uid in uids):
         values = np.stack([label_map.values[k] for k in _first_of_each(label_map, uids)])
         return [_segmentation(label_map, [headers[uid] for uid in uids], values, number)]
-    return [
-        _segmentation(label_map, [headers[uid]], _of_instance(label_map, uid, headers[uid]), number)
-        for uid in uids
-    ]
+    return [_of_many_frames(label_map, headers[uid], number) for uid in uids]
 
 
 def is_synthetic(header: Dataset) -> bool:
@@ -92,6 +89,21 @@ def _first_of_each(label_map: LabelMap, uids: Sequence[str]) -> list[int]:
     return [named.index(uid) for uid in uids]
 
 
+def _of_many_frames(label_map: LabelMap, header: Dataset, number: int) -> Dataset:
+    values = _of_instance(label_map, str(header.SOPInstanceUID), header)
+    if "FrameOfReferenceUID" in header:
+        return _segmentation(label_map, [header], values, number)
+    # A cine lies nowhere in the patient, and of such highdicom takes single images only: it writes
+    # the SEG of the first marked frame, which then gets the others.
+    marked = [k for k in range(len(values)) if values[k].any()] or [0]
+    first = values[marked[0]][None]
+    single = as_single_image(header)
+    made = _segmentation(label_map, [single], first, number, _uid(label_map, [header], values))
+    name_source(made, header)
+    add_cine_frames(made, marked, _numbered(label_map, values)[1])
+    return made
+
+
 def _of_instance(label_map: LabelMap, uid: str, header: Dataset) -> NDArray[Any]:
     shape = (_frames(header), *label_map.values.shape[1:])
     values = np.zeros(shape, label_map.values.dtype)
@@ -104,12 +116,16 @@ def _of_instance(label_map: LabelMap, uid: str, header: Dataset) -> NDArray[Any]
 
 
 def _segmentation(
-    label_map: LabelMap, images: Sequence[Dataset], values: NDArray[Any], number: int
+    label_map: LabelMap,
+    images: Sequence[Dataset],
+    values: NDArray[Any],
+    number: int,
+    uid: str | None = None,
 ) -> Dataset:
     first = images[0]
     binary = not label_map.objects and len(label_map.segments) <= MOST_BINARY
+    uid = uid or _uid(label_map, images, values)
     segments, values = _numbered(label_map, values)
-    uid = _uid(label_map, images, values)
     synthetic = "SYNTHETIC " if is_synthetic(first) else ""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # highdicom warns of empty masks, which are said to be so
