@@ -36,7 +36,7 @@ def test_every_card_has_a_generator() -> None:
         ({"titles": {"en": "Films"}}, "titles.zh_CN: Field required"),
         ({"target": {"column": "x", "classes": ["a"]}}, "target.classes"),
         ({"target": None}, "a classification needs its target"),
-        ({"task": "detection"}, "a detection needs its structures"),
+        ({"task": "detection", "structures": {}}, "a detection needs its structures"),
         ({"task": "fortune-telling"}, "task"),
         ({"limits": [{"en": "One language."}]}, "zh_CN: Field required"),
         ({"target": {"column": "x", "classes": ["a", "a"]}}, "a class is named twice"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -20,14 +21,21 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "state"
 
 
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A state with a generated set of two patients, made once."""
+    made = tmp_path_factory.mktemp("generated") / "state"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RADLAB_STATE", str(made))
+        assert main(["dataset", "generate", "chest-film", "--patients", "2"]) == 0
+    return made
+
+
 @pytest.fixture
-def films(state: Path, capsys: Said) -> Path:
-    """A generated set of two patients, in the folder that everyone's containers see."""
-    assert main(["dataset", "generate", "chest-film", "--patients", "2", "--json"]) == 0
-    result = json.loads(capsys.readouterr().out)
-    assert (result["new"], result["patients"]) == (True, 2)
-    folder = Path(result["folder"])
-    assert folder == state / "datasets" / "versions" / "chest-film" / folder.name
+def films(state: Path, generated: Path) -> Path:
+    """The generated set in a state of the test's own; which files are one stays so."""
+    subprocess.run(["cp", "-a", str(generated), str(state)], check=True)
+    (folder,) = (state / "datasets" / "versions" / "chest-film").iterdir()
     return folder
 
 
@@ -39,6 +47,9 @@ def test_an_empty_list_says_how_to_fill_it(state: Path, capsys: Said) -> None:
 
 
 def test_a_generated_set_is_listed_shown_and_verified(films: Path, capsys: Said) -> None:
+    assert main(["dataset", "generate", "chest-film", "--patients", "2", "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert (result["new"], result["patients"], result["folder"]) == (False, 2, str(films))
     assert main(["dataset", "generate", "chest-film"]) == 0
     assert "is there already; nothing changed" in capsys.readouterr().out
     assert main(["dataset", "list", "--json"]) == 0
