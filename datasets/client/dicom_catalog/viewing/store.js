@@ -4,7 +4,7 @@
 // scrolling, then the rest outwards, until the pane holds CACHE_BYTES. The oldest go first.
 
 const CACHE_BYTES = 192 * 2 ** 20;
-const BATCH_BYTES = 2 * 2 ** 20;
+const BATCH_BYTES = 4 * 2 ** 20; // an answer costs the kernel and the page about as much as 1 MB
 const CASES_AHEAD = 3;
 
 class Pane {
@@ -78,7 +78,7 @@ class Pane {
     const views = this.viewer.views.filter((view) => view.pane === this);
     for (const { axis } of views) {
       const place = placeOf(axis, this.cursor);
-      if (!this.plane(axis, place)) return this.planesOf(axis, [place]);
+      if (!this.plane(axis, place)) return this.planesOf(axis, [place, ...this.near(axis).slice(0, 3)]);
     }
     if (!this.overlays.has(this.case)) return { kind: "overlays", case: this.case };
     for (const { axis } of views) {
@@ -92,19 +92,23 @@ class Pane {
     return { kind: "planes", case: this.case, axis, places, marks: !!this.marked };
   }
 
-  // The nearest missing planes, those ahead before those behind.
+  // The nearest missing planes along an axis, those ahead before those behind, a batch of them.
+  near(axis) {
+    const here = placeOf(axis, this.cursor);
+    const count = countOf(axis, this.stack.shape);
+    const most = clamp(Math.floor(BATCH_BYTES / (this.plane(axis, here)?.bytes ?? 2 ** 20)), 1, 32);
+    const places = [];
+    for (let far = 1; far < count && places.length < most; far++)
+      for (const place of [here + far * this.forward, here - far * this.forward])
+        if (place >= 0 && place < count && !this.complete(this.plane(axis, place))) places.push(place);
+    return places.slice(0, most);
+  }
+
   ahead(views) {
     if (this.bytes > CACHE_BYTES * 0.9) return null;
     for (const { axis } of views) {
-      const here = placeOf(axis, this.cursor);
-      const count = countOf(axis, this.stack.shape);
-      const size = this.plane(axis, here)?.bytes ?? BATCH_BYTES;
-      const most = clamp(Math.floor(BATCH_BYTES / size), 1, 16);
-      const places = [];
-      for (let far = 1; far < count && places.length < most; far++)
-        for (const place of [here + far * this.forward, here - far * this.forward])
-          if (place >= 0 && place < count && !this.complete(this.plane(axis, place))) places.push(place);
-      if (places.length) return this.planesOf(axis, places.slice(0, most));
+      const places = this.near(axis);
+      if (places.length) return this.planesOf(axis, places);
     }
     return null;
   }
