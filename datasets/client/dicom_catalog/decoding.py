@@ -12,7 +12,8 @@ import mmap
 import os
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from pydicom.pixels.processing import apply_color_lut
 from pydicom.pixels.utils import iter_pixels
 from pydicom.uid import (
     UID,
+    ExplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGLossless,
     JPEGLosslessSV1,
@@ -33,7 +35,7 @@ from pydicom.uid import (
 from dicom_catalog.errors import NotDecodable
 from dicom_catalog.volume import StoredFrame
 
-Decoded = tuple[int, NDArray[Any]]
+Take = Callable[[int, NDArray[Any]], None]
 
 # The fastest decoder of each lossless syntax. Lossy ones stay in pydicom's own order, because
 # decoders differ by a grey level there, and a student's pydicom should give what we give.
@@ -49,55 +51,47 @@ _MOST_PROCESSES = 8
 _MOST_TEXT = 300
 
 
-def decode_frames(frames: Sequence[StoredFrame]) -> Iterator[Decoded]:
-    """Each frame's number in `frames` and its stored values, colour as RGB by pixel.
+def decode_frames(frames: Sequence[StoredFrame], take: Take) -> None:
+    """Decode all frames, which have one shape; each is given to `take` with its number.
 
-    All frames have one shape. NotDecodable where a file is damaged or no decoder here reads it.
+    Colour comes as RGB by pixel. NotDecodable where a file is damaged or no decoder here reads it.
     """
     began = time.perf_counter()
-    yield from _decode(frames, [0])
+    _decode(frames, [0], take)
     rest = range(1, len(frames))
     if not rest:
         return
     processes = min(len(os.sched_getaffinity(0)), _MOST_PROCESSES, len(rest))
     if processes < 2 or (time.perf_counter() - began) * len(rest) < _WORTH_PROCESSES:
-        yield from _decode(frames, rest)
+        _decode(frames, rest, take)
     else:
-        yield from _decode_in_processes(frames, rest, processes)
+        _decode_in_processes(frames, rest, processes, take)
 
 
-def _decode(frames: Sequence[StoredFrame], wanted: Sequence[int]) -> Iterator[Decoded]:
+def _decode(frames: Sequence[StoredFrame], wanted: Sequence[int], take: Take) -> None:
     """The `wanted` frames, file by file."""
-    at = 0
-    while at < len(wanted):
-        path = frames[wanted[at]].path
-        end = at
-        while end < len(wanted) and frames[wanted[end]].path == path:
-            end += 1
-        part = wanted[at:end]
-        arrays = _decode_file(path, [frames[k].frame for k in part], frames[wanted[at]])
-        yield from zip(part, arrays, strict=True)
-        at = end
-
-
-def _decode_file(path: str, numbers: list[int], first: StoredFrame) -> Iterator[NDArray[Any]]:
-    syntax = UID(first.format.encoded or "")
     with warnings.catch_warnings():
         # What is unusual in a header is said by whoever writes it, not to whoever looks at it.
         warnings.simplefilter("ignore")
-        try:
-            header = pydicom.dcmread(path)
-            palette = header.get("PhotometricInterpretation") == "PALETTE COLOR"
-            plugin = _plugin(syntax)
-            for frame in iter_pixels(header, indices=numbers, decoding_plugin=plugin):
-                coloured = apply_color_lut(frame, header) if palette else frame
-                yield np.asarray(coloured).reshape(first.format.shape)
-        except NotDecodable:
-            raise
-        # pydicom and the decoders behind it raise many kinds of exception on what they cannot
-        # read; here each of them means the same.
-        except Exception as error:
-            raise _refusal(path, syntax, error) from error
+        for _, same in groupby(wanted, lambda k: frames[k].path):
+            _decode_file(frames, list(same), take)
+
+
+def _decode_file(frames: Sequence[StoredFrame], wanted: Sequence[int], take: Take) -> None:
+    first = frames[wanted[0]]
+    syntax = UID(first.format.encoded or ExplicitVRLittleEndian)
+    numbers = [frames[k].frame for k in wanted]
+    try:
+        header = pydicom.dcmread(first.path)
+        palette = header.get("PhotometricInterpretation") == "PALETTE COLOR"
+        decoded = iter_pixels(header, indices=numbers, decoding_plugin=_plugin(syntax))
+        for k, frame in zip(wanted, decoded, strict=True):
+            coloured = apply_color_lut(frame, header) if palette else frame
+            take(k, np.asarray(coloured).reshape(first.format.shape))
+    # pydicom and the decoders behind it raise many kinds of exception on what they cannot read;
+    # here each of them means the same.
+    except Exception as error:
+        raise _refusal(first.path, syntax, error) from error
 
 
 def _plugin(syntax: UID) -> str:
@@ -115,8 +109,8 @@ def _refusal(path: str, syntax: UID, error: Exception) -> NotDecodable:
 
 
 def _decode_in_processes(
-    frames: Sequence[StoredFrame], wanted: Sequence[int], processes: int
-) -> Iterator[Decoded]:
+    frames: Sequence[StoredFrame], wanted: Sequence[int], processes: int, take: Take
+) -> None:
     dtype = np.result_type(*{one.format.dtype for one in frames})
     shape = frames[0].format.shape
     size = int(np.prod(shape)) * dtype.itemsize
@@ -129,7 +123,8 @@ def _decode_in_processes(
     failed = [text for text in (_ended(*child) for child in children) if text]
     if failed:
         raise NotDecodable(failed[0], given=frames[0].path)
-    yield from zip(wanted, shared, strict=True)
+    for k, stored in zip(wanted, shared, strict=True):
+        take(k, stored)
 
 
 def _child(
@@ -144,8 +139,8 @@ def _child(
     # In the child: nothing of the parent's may run again, neither its clean-up nor its output.
     code = 1
     try:
-        for place, (_, stored) in enumerate(_decode(frames, wanted)):
-            target[place] = stored
+        place = {k: at for at, k in enumerate(wanted)}
+        _decode(frames, wanted, lambda k, stored: target.__setitem__(place[k], stored))
         code = 0
     except NotDecodable as error:
         os.write(writing, error.message.encode()[:4000])

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -36,7 +35,6 @@ _PIXELS = {
     0x7FE00009: "DoubleFloatPixelData",
     0x7FE00010: "PixelData",
 }
-_READERS = 8
 _SHORT, _LONG = 8, 12  # bytes of tag, VR and length before a value
 
 _File = tuple[Path, Described, PixelFormat]
@@ -53,8 +51,10 @@ def read_folder(path: str | Path) -> list[Series]:
     if not path.exists():
         raise NotReadable(f"There is no folder or file {path}.", given=str(path))
     files = [path] if path.is_file() else sorted(one for one in path.rglob("*") if one.is_file())
-    with ThreadPoolExecutor(_READERS) as pool:
-        read = [one for one in pool.map(_read, files) if one is not None]
+    with warnings.catch_warnings():
+        # Files of students break small rules of the standard; what matters raises.
+        warnings.simplefilter("ignore")
+        read = [one for one in map(_read, files) if one is not None]
     if not read:
         raise NotReadable(
             f"There is no DICOM image among the {len(files)} files of {path}. PNG and JPEG "
@@ -76,18 +76,15 @@ def read_folder(path: str | Path) -> list[Series]:
 
 def _read(path: Path) -> _File | None:
     """What a file holds; None where it is no DICOM image."""
-    with warnings.catch_warnings():
-        # Files of students break small rules of the standard; what matters raises.
-        warnings.simplefilter("ignore")
-        try:
-            with path.open("rb") as file:
-                dataset, offset, length = header_and_place(file)
-            if "Rows" not in dataset or "Columns" not in dataset or not length:
-                return None
-            described = describe(dataset, offset, length)
-            how = _format(dataset, described.image, length)
-        except (InvalidDicomError, OSError, ValueError, AttributeError, KeyError, EOFError):
+    try:
+        with path.open("rb") as file:
+            dataset, offset, length = header_and_place(file)
+        if "Rows" not in dataset or "Columns" not in dataset or not length:
             return None
+        described = describe(dataset, offset, length)
+        how = _format(dataset, described.image, length)
+    except (InvalidDicomError, OSError, ValueError, AttributeError, KeyError, EOFError):
+        return None
     return path, described, how
 
 

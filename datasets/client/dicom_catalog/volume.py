@@ -122,8 +122,12 @@ def read_frames(
     if any(one.format.encoded for one in frames):
         from dicom_catalog.decoding import decode_frames
 
-        for at, stored in decode_frames(frames):
-            _convert(stored[None], scales[at : at + 1], out[at : at + 1])
+        target = out  # of one name in the function below
+
+        def take(at: int, stored: NDArray[Any]) -> None:
+            rescale(stored, *scales[at], target[at])
+
+        decode_frames(frames, take)
         return out
     _read_plain(frames, scales, out)
     return out
@@ -225,7 +229,7 @@ def _stored(first: StoredFrame, count: int) -> NDArray[Any]:
 
 def _fill(first: StoredFrame, target: NDArray[Any]) -> None:
     """Fill `target`, contiguous, from the file of `first` at its offset."""
-    buffer = memoryview(target.reshape(-1).view(np.uint8))
+    buffer: memoryview = target.reshape(-1).view(np.uint8).data
     done = 0
     try:
         file = os.open(first.path, os.O_RDONLY | os.O_CLOEXEC)
