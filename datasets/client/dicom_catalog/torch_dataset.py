@@ -144,6 +144,6 @@ def _divided(transform: Transform | None) -> tuple[Transform | None, Transform |
     return fixed, random
 
 
-def _versions() -> tuple[Item, ...]:
-    names = ("dicom_catalog", "torch", "monai")
-    return tuple({name: getattr(sys.modules.get(name), "__version__", "")} for name in names)
+def _versions() -> Item:
+    # Of MONAI, too, where a transform is MONAI's: `fingerprint` sees to it.
+    return {name: sys.modules[name].__version__ for name in ("dicom_catalog", "torch")}
