@@ -127,6 +127,7 @@ def _segmentation(
     uid = uid or _uid(label_map, images, values)
     segments, values = _numbered(label_map, values)
     synthetic = "SYNTHETIC " if is_synthetic(first) else ""
+    algorithm = _computed() if synthetic else None
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # highdicom warns of empty masks, which are said to be so
         made = hd.seg.Segmentation(
@@ -136,8 +137,7 @@ def _segmentation(
                 SegmentationTypeValues.BINARY if binary else SegmentationTypeValues.LABELMAP
             ),
             segment_descriptions=[
-                _description(one, bool(synthetic), uid if label_map.objects else None)
-                for one in segments
+                _description(one, algorithm, uid if label_map.objects else None) for one in segments
             ],
             series_instance_uid=derived_uid("seg series", first.SeriesInstanceUID),
             series_number=SERIES_NUMBER,
@@ -198,26 +198,34 @@ def _numbered(
     return renumbered, table[values]
 
 
-def _description(segment: Segment, synthetic: bool, object_of: str | None) -> SegmentDescription:
-    """`object_of` is the UID of a map of single objects: each is tracked by its number."""
-    algorithm = None
-    if synthetic:
-        algorithm = hd.AlgorithmIdentificationSequence(
-            name="dicom_synthetic",
-            family=Code("123105", "DCM", "Geometrical image analysis"),
-            version=VERSION,
-        )
+def _description(
+    segment: Segment,
+    algorithm: hd.AlgorithmIdentificationSequence | None,
+    object_of: str | None,
+) -> SegmentDescription:
+    """`object_of` is the UID of a map of single objects: each is tracked by its number.
+
+    `algorithm` is None where a person drew it; hundreds of nuclei share one.
+    """
     return SegmentDescription(
         segment_number=segment.number,
         segment_label=segment.name[:64],
         segmented_property_category=Code(*segment.category),
         segmented_property_type=Code(*segment.code),
         algorithm_type=(
-            SegmentAlgorithmTypeValues.AUTOMATIC if synthetic else SegmentAlgorithmTypeValues.MANUAL
+            SegmentAlgorithmTypeValues.AUTOMATIC if algorithm else SegmentAlgorithmTypeValues.MANUAL
         ),
         algorithm_identification=algorithm,
         tracking_id=str(segment.number) if object_of else None,
         tracking_uid=derived_uid("object", object_of, segment.number) if object_of else None,
+    )
+
+
+def _computed() -> hd.AlgorithmIdentificationSequence:
+    return hd.AlgorithmIdentificationSequence(
+        name="dicom_synthetic",
+        family=Code("123105", "DCM", "Geometrical image analysis"),
+        version=VERSION,
     )
 
 
