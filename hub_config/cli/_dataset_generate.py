@@ -7,8 +7,7 @@ import json
 import click
 
 from dicom_archive.errors import BadKnob
-from dicom_archive.generate import generate, sample_card
-from dicom_synthetic import GENERATORS
+from dicom_archive.generate import GENERATORS, generate, sample_card
 from hub_config import clock
 from hub_config.cli._datasets import CARDS, audience, bar, refusals, say, store
 

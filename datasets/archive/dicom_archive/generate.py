@@ -29,6 +29,8 @@ from dicom_catalog.errors import NoSuchDataset, NoSuchKnob, unknown
 from dicom_synthetic import GENERATORS
 from dicom_synthetic.sample import Generator, Made
 
+__all__ = ["GENERATORS", "complete_knobs", "generate", "sample_card"]
+
 
 @dataclass(frozen=True)
 class _Done:
