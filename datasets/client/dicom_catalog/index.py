@@ -46,6 +46,9 @@ STORAGE_COLUMNS = (
     "sha256",
 )
 
+# Columns of `images`: no label may be called like one of them.
+IMAGE_COLUMNS = TABLES["images"]
+
 # What layout 2 says of an image beyond layout 1, as it is for each image of layout 1.
 _SINCE_2: Row = {
     "number_of_frames": 1,
@@ -167,10 +170,3 @@ def _format(how: Sequence[Any]) -> PixelFormat:
 def numbers(text: str | None) -> tuple[float, ...] | None:
     """The numbers of a JSON list of the index, None where there is none."""
     return None if text is None else tuple(map(float, json.loads(text)))
-
-
-# What the archive of layout 1 writes.
-SCHEMA_VERSION = 1
-IMAGE_COLUMNS: dict[str, str] = {
-    name: kind for name, kind in TABLES["images"].items() if name not in _SINCE_2
-}
