@@ -64,8 +64,9 @@ def draw_tissue(rng: np.random.Generator, grade: str, contrast: float, crowding:
     texture = smooth(rng, SHAPE, 3.0), smooth(rng, SHAPE, 2.2)
     taken = np.zeros(SHAPE, dtype=bool)
     planned: list[Nucleus] = []
+    grain = _draw_grain(rng)
     for gland in _glands(rng, grade):
-        planned += _gland(rng, tissue, taken, gland, grade, crowding)
+        planned += _gland(rng, tissue, taken, gland, grain, grade, crowding)
     if grade == "high":
         planned += _sheet(rng, tissue, taken, crowding)
     planned += _scattered(rng, taken)
@@ -123,6 +124,25 @@ def _draw_gland(rng: np.random.Generator, grade: str, row: float, column: float)
     )
 
 
+@dataclass(frozen=True)
+class _Grain:
+    """Unevenness that all glands of a tile take their part of; `cleft` is where tissue shrank."""
+
+    fine: Field
+    middle: Field
+    coarse: Field
+    cleft: Field
+
+
+def _draw_grain(rng: np.random.Generator) -> _Grain:
+    return _Grain(
+        fine=smooth(rng, SHAPE, 6),
+        middle=smooth(rng, SHAPE, 8),
+        coarse=smooth(rng, SHAPE, 20),
+        cleft=ramp(smooth(rng, SHAPE, 50) + 0.2),
+    )
+
+
 def _outline(gland: _Gland, angle: Field) -> Field:
     own = angle - gland.turn
     round_ = 1 / np.sqrt((np.cos(own) ** 2) / gland.flat + (np.sin(own) ** 2) * gland.flat)
@@ -137,6 +157,7 @@ def _gland(
     tissue: Tissue,
     taken: NDArray[np.bool_],
     gland: _Gland,
+    grain: _Grain,
     grade: str,
     crowding: float,
 ) -> list[Nucleus]:
@@ -144,28 +165,29 @@ def _gland(
     line = np.arange(SIZE) + 0.5
     down, right = line[:, None] - gland.row, line[None, :] - gland.column
     reach, angle = np.hypot(down, right), np.arctan2(down, right)
-    edge = _outline(gland, angle)
+    turns = np.linspace(-np.pi, np.pi, 721)
+    edge = np.interp(angle, turns, _outline(gland, turns))
     depth = edge - reach  # from the base of the cells inwards
     cells = (depth > 0) & ~taken
     thick = np.minimum(gland.thick, 0.62 * edge)
     top = depth / thick
     tumour = grade != "normal"
-    acid = 0.52 - 0.10 * top + 0.05 * smooth(rng, SHAPE, 6)
+    acid = 0.52 - 0.10 * top + 0.05 * grain.fine
     # Busy cells hold RNA, which binds hematoxylin as DNA does: less difference to the nucleus.
-    basic = rng.uniform(*((0.10, 0.28) if tumour else (0.08, 0.22))) + 0.06 * smooth(rng, SHAPE, 8)
+    basic = rng.uniform(*((0.10, 0.28) if tumour else (0.08, 0.22))) + 0.06 * grain.fine[::-1]
     # Walls between neighbouring cells run from base to top: a comb around the gland.
-    comb = np.cos(angle * np.round(gland.radius * 2 * np.pi / 11) + 1.5 * smooth(rng, SHAPE, 20))
+    comb = np.cos(angle * np.round(gland.radius * 2 * np.pi / 11) + 1.5 * grain.coarse)
     acid += 0.07 * ramp(comb * 2 - 1)
     if not tumour:
         goblets = _goblets(rng, gland, angle, top)
         acid = acid * (1 - 0.82 * goblets)
         basic = basic * (1 - goblets) + rng.uniform(0.06, 0.22) * goblets
     lumen = ramp((depth - thick) / 2.5 + 0.5)
-    debris = 0.12 * ramp(smooth(rng, SHAPE, 9) - 0.3) + (0.25 * ramp(smooth(rng, SHAPE, 7) - 0.6))
+    debris = 0.12 * ramp(grain.middle - 0.3) + 0.25 * ramp(grain.middle[::-1] - 0.6)
     acid = acid * (1 - lumen) + (0.03 + debris * tumour) * lumen
     basic = basic * (1 - lumen) + 0.02 * lumen
     rim = np.exp(-((depth / 1.6) ** 2))
-    cleft = ramp(1 - np.abs(depth + 3.0) / 2.2) * ramp(smooth(rng, SHAPE, 50) + 0.2) * ~taken
+    cleft = ramp(1 - np.abs(depth + 3.0) / 2.2) * grain.cleft * ~taken
     tissue.acid[...] = tissue.acid * (1 - 0.8 * cleft)
     tissue.acid[...] = np.where(cells, acid + 0.15 * rim, tissue.acid)
     tissue.basic[...] = np.where(cells, basic, tissue.basic)
