@@ -417,3 +417,22 @@ def test_mr_of_a_disc_is_imported_by_its_dicomdir(
     made.write(tmp_path / "disc")
     _, dataset = take(store, tmp_path / "disc" / "DICOMDIR", mine)
     assert sorted(image.modality for image in dataset) == ["CT", "MR"]
+
+
+def test_after_a_kill_another_table_or_mask_is_read_anew(
+    store: Store, pictures: Path, mine: Options
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def stop(done: int, total: int) -> None:
+        raise Killed
+
+    table = pictures / "t.csv"
+    table.write_text("file,kind\na.png,x\nb.png,y\nc.png,x\nd.png,y\n")
+    options = replace(mine, target="kind")
+    with pytest.raises(Killed):
+        import_images(store, pictures, options, published=NOON, progress=stop, processes=1)
+    table.write_text("file,kind\na.png,other\nb.png,y\nc.png,other\nd.png,y\n")
+    report, dataset = take(store, pictures, options)
+    assert (report.resumed, dataset.classes) == (0, ("other", "y"))

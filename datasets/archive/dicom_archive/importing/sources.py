@@ -63,9 +63,14 @@ class Found:
     @property
     def journal_key(self) -> str:
         """Names this content for a resumed import: path, size and time of last change."""
-        told = [path.stat() for path in (self.parts or (self.path,))]
-        size, changed = sum(one.st_size for one in told), max(one.st_mtime_ns for one in told)
-        return f"{self.key.path} {size} {changed}"
+        return f"{self.key.path} {file_state(*(self.parts or (self.path,)))}"
+
+
+def file_state(*paths: Path) -> str:
+    """Name, size and time of last change of files, as one text."""
+    told = [path.stat() for path in paths]
+    size, changed = sum(one.st_size for one in told), max(one.st_mtime_ns for one in told)
+    return f"{paths[0].name} {size} {changed}"
 
 
 @dataclass
