@@ -18,7 +18,7 @@ NOON = "2026-01-01T12:00:00Z"
 
 def image(patient: str, number: int = 1, kind: str = "a", seed: int | None = None) -> Instance:
     """An image of 12 x 10 pixels; `seed` says what it shows, else patient and number do."""
-    base = sum(map(ord, patient)) * 100
+    base = int.from_bytes(patient.encode(), "big")
     dataset = Dataset()
     dataset.SOPClassUID = SecondaryCaptureImageStorage
     dataset.SOPInstanceUID = f"2.25.{base}.{number}.3"

@@ -99,7 +99,10 @@ def splits_of(folder: Path) -> dict[str, str]:
             found = connection.execute("SELECT DISTINCT patient_id, split FROM images").fetchall()
             return dict(found)
     except sqlite3.Error as error:
-        raise Damaged(f"{folder / INDEX_NAME} cannot be read ({error}).") from error
+        raise Damaged(
+            f"{folder / INDEX_NAME} cannot be read ({error}), and only it knows which patient was "
+            "in which split. Bring it back from a backup of the state folder."
+        ) from error
 
 
 def compare(older: Path, newer: Path) -> Difference:

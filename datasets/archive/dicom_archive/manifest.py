@@ -66,7 +66,10 @@ def read_table(folder: Path) -> list[dict[str, Any]]:
             labels = {row["instance_uid"]: dict(row) for row in _select(connection, "labels")}
             images = [dict(row) for row in _select(connection, "images")]
     except sqlite3.Error as error:
-        raise Damaged(f"{folder / INDEX_NAME} cannot be read ({error}).") from error
+        raise Damaged(
+            f"{folder / INDEX_NAME} cannot be read ({error}). Bring it back from a backup of the "
+            "state folder, or withdraw the version."
+        ) from error
     rows = []
     for image in images:
         known = labels.get(image["instance_uid"], {})

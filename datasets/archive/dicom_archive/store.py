@@ -16,7 +16,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from dicom_archive.cards import checked_name, checked_version
 from dicom_archive.diff import splits_of
 from dicom_archive.errors import (
     AlreadyPublished,
+    Damaged,
     NotPublished,
     PublishingElsewhere,
     VersionWithdrawn,
@@ -44,7 +45,7 @@ from dicom_archive.objects import (
     move_sealed,
     remove_tree,
     seal,
-    sync_tree,
+    sync_disk,
     write_file,
 )
 from dicom_archive.staged import Staged
@@ -244,6 +245,9 @@ class Store:
                 draft = self.all_versions / f".new-{final.parent.name}@{final.name}"
                 remove_tree(draft)
                 link_tree(path.parent, draft)
+                with suppress(Damaged):  # it is shown and listed as it is; `verify` names what is
+                    files = read_manifest(draft)["files"]
+                    self.objects.share(draft, {one: files[one]["sha256"] for one in files})
                 seal(draft)
                 move_sealed(draft, final)
 
@@ -303,7 +307,7 @@ class _Commit:
         hashes = {path: one["sha256"] for path, one in manifest["files"].items()}
         with self.store.groups.locked():
             self.store.objects.share(tree, hashes)
-            sync_tree(tree)
+            sync_disk(tree)
             prepared = self.store.groups.prepare(tree, self.name, self.version, to)
             try:
                 seal(tree)
