@@ -126,6 +126,35 @@ def test_frames_of_a_cine_keep_their_masks() -> None:
     assert np.array_equal(again[..., 0], values[::-1])
 
 
+def test_images_that_lie_nowhere_get_a_seg_each() -> None:
+    shots = [image(name, np.zeros((6, 8), np.uint8)) for name in "ab"]
+    values = np.zeros((2, 6, 8), np.uint8)
+    values[0, 1], values[1, 2] = 1, 1
+    label_map = LabelMap(tuple((str(one.SOPInstanceUID), 0) for one in shots), values, (LUNG,))
+    made = derived.write([label_map], [], by_uid(shots), {})
+    assert [row["instance_uid"] for one in made for row in one.masks] == list(by_uid(shots))
+    assert all(np.array_equal(bits(o, o.masks[0]), v) for o, v in zip(made, values, strict=True))
+    assert len({one.uid for one in made}) == 2
+
+
+def test_chinese_names_and_labels_come_back() -> None:
+    shot = image(
+        "c",
+        np.zeros((6, 8), np.uint8),
+        PatientName="M\u00fcller",
+        SpecificCharacterSet="ISO_IR 100",
+    )
+    (uid,) = by_uid([shot])
+    label_map = LabelMap(((uid, 0),), np.ones((1, 6, 8), np.uint8), (Segment(1, "肺"),))
+    box = Box(uid, "结节", 1, 2, 3, 4, object="一", more={"密度": "实性"})
+    made = derived.write([label_map], [box], by_uid([shot]), {uid: {"诊断": "肺炎"}})
+    seg, report = (derived.derived_from_bytes(one.data, by_uid([shot])) for one in made)
+    assert [row["name"] for row in seg.segments] == ["肺"]
+    assert [(row["name"], row["object"]) for row in report.boxes] == [("结节", "一")]
+    assert json.loads(report.boxes[0]["more"]) == {"密度": "实性"}
+    assert str(read(made[1]).PatientName) == "Müller"
+
+
 def test_a_mask_without_a_pixel_is_still_an_answer() -> None:
     headers = ct(3)
     empty = LabelMap(

@@ -21,19 +21,19 @@ IN_STACK_POSITION, FRAME_CONTENT = 0x00209057, 0x00209111
 
 
 def as_single_image(header: Dataset) -> Dataset:
-    """The header of a cine as that of a single image, which highdicom takes as a source."""
+    """The header of an image or cine as that of a single one, which highdicom takes as a source."""
     single = Dataset()
     single.update(header)
     # The elements are the header's own: new ones, or the header would change with them.
-    del single.SOPClassUID, single.NumberOfFrames
-    single.file_meta = header.file_meta
+    for keyword in ("SOPClassUID", "NumberOfFrames"):
+        single.pop(keyword, None)
     single.SOPClassUID = SecondaryCaptureImageStorage
-    single.NumberOfFrames = 1
+    single.file_meta = header.file_meta
     return single
 
 
 def name_source(made: Dataset, header: Dataset) -> None:
-    """Name the true SOP class of the cine wherever the SEG names its single image's."""
+    """Name the true SOP class of the source wherever the SEG names the single image's."""
 
     def correct(dataset: Dataset, element: DataElement) -> None:
         if element.keyword == "ReferencedSOPClassUID":

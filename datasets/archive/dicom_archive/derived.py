@@ -79,7 +79,9 @@ def _require(uids: set[str], headers: Mapping[str, Dataset]) -> None:
 
 def _complete(header: Dataset) -> Dataset:
     copy = Dataset()
-    copy.update(header)
+    # Element by element: each is decoded by the header's own character set, not the copy's.
+    for element in header:
+        copy[element.tag] = element
     copy.file_meta = header.file_meta
     for keyword in _TYPE_2:
         if keyword not in copy:
@@ -87,8 +89,14 @@ def _complete(header: Dataset) -> Dataset:
     return copy
 
 
+def _file(dataset: Dataset) -> bytes:
+    # Names of structures and labels may be in any language, whatever the image is written in.
+    dataset.SpecificCharacterSet = "ISO_IR 192"
+    return written(dataset)
+
+
 def _derived(dataset: Dataset, images: Mapping[str, Dataset]) -> Derived:
-    data = written(dataset)
+    data = _file(dataset)
     # The masks are the last element: their place follows from the file's length.
     place = len(data) - len(dataset.PixelData)
     return flattened(dataset, data, images, place)
@@ -100,7 +108,7 @@ def _report(
     dataset = make_report(boxes, headers, labels)
     (series_uid,) = {str(header.SeriesInstanceUID) for header in headers.values()}
     rows = [_box_row(box, headers, str(dataset.SOPInstanceUID)) for box in boxes]
-    return Derived(written(dataset), object_row(dataset, series_uid), boxes=rows)
+    return Derived(_file(dataset), object_row(dataset, series_uid), boxes=rows)
 
 
 def _box_row(box: Box, headers: Mapping[str, Dataset], object_uid: str) -> dict[str, Any]:

@@ -34,17 +34,23 @@ FIXED_DATE, FIXED_TIME = "20000101", "000000"
 def make_segmentations(
     label_map: LabelMap, headers: Mapping[str, Dataset], number: int
 ) -> list[Dataset]:
-    """The SEG of a label map of one series; several where its images have many frames each.
+    """The SEG of a label map of one series; one an image where these have many frames or no place.
 
-    `number` becomes the Instance Number. Raises BadImage where the map and its images differ in
+    `number` is the first Instance Number. Raises BadImage where the map and its images differ in
     size or are of several series.
     """
     uids = list(dict.fromkeys(uid for uid, _ in label_map.frames))
     _check(label_map, [headers[uid] for uid in uids])
+    somewhere = all("FrameOfReferenceUID" in headers[uid] for uid in uids)
+    if not somewhere:
+        return [_of_nowhere(label_map, headers[uid], number + at) for at, uid in enumerate(uids)]
     if all(_frames(headers[uid]) == 1 for uid in uids):
         values = np.stack([label_map.values[k] for k in _first_of_each(label_map, uids)])
         return [_segmentation(label_map, [headers[uid] for uid in uids], values, number)]
-    return [_of_many_frames(label_map, headers[uid], number) for uid in uids]
+    return [
+        _segmentation(label_map, [headers[uid]], _of_instance(label_map, headers[uid]), number + at)
+        for at, uid in enumerate(uids)
+    ]
 
 
 def is_synthetic(header: Dataset) -> bool:
@@ -89,22 +95,26 @@ def _first_of_each(label_map: LabelMap, uids: Sequence[str]) -> list[int]:
     return [named.index(uid) for uid in uids]
 
 
-def _of_many_frames(label_map: LabelMap, header: Dataset, number: int) -> Dataset:
-    values = _of_instance(label_map, str(header.SOPInstanceUID), header)
-    if "FrameOfReferenceUID" in header:
-        return _segmentation(label_map, [header], values, number)
-    # A cine lies nowhere in the patient, and of such highdicom takes single images only: it writes
-    # the SEG of the first marked frame, which then gets the others.
+def _of_nowhere(label_map: LabelMap, header: Dataset, number: int) -> Dataset:
+    """The SEG of one image or cine without a frame of reference.
+
+    Of such, highdicom takes single images only, and not of every SOP class: it writes the SEG of
+    the first marked frame, which then gets the others and the true class of its source.
+    """
+    values = _of_instance(label_map, header)
     marked = [k for k in range(len(values)) if values[k].any()] or [0]
+    uid = _uid(label_map, [header], values)
     first = values[marked[0]][None]
-    single = as_single_image(header)
-    made = _segmentation(label_map, [single], first, number, _uid(label_map, [header], values))
+    made = _segmentation(label_map, [as_single_image(header)], first, number, uid)
     name_source(made, header)
-    add_cine_frames(made, marked, _numbered(label_map, values)[1])
+    if len(values) > 1:
+        add_cine_frames(made, marked, _numbered(label_map, values)[1])
     return made
 
 
-def _of_instance(label_map: LabelMap, uid: str, header: Dataset) -> NDArray[Any]:
+def _of_instance(label_map: LabelMap, header: Dataset) -> NDArray[Any]:
+    """The values of all frames of one instance, (frames, rows, columns)."""
+    uid = str(header.SOPInstanceUID)
     shape = (_frames(header), *label_map.values.shape[1:])
     values = np.zeros(shape, label_map.values.dtype)
     for (named, frame), mask in zip(label_map.frames, label_map.values, strict=True):
