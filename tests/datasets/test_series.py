@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -504,7 +505,9 @@ def test_a_series_says_which_labels_all_its_images_share(tmp_path: Path) -> None
     (series,) = dataset.series
     assert series.labels == {} and series.label is None and series.split == "train"
     (part,) = dataset.where(kind="a").series
-    assert part.uid == series.uid
+    # A part that holds some of its images names the series whole, and only those that it has.
+    assert part.uid == series.uid and np.array_equal(part.array(), series.array())
+    assert [image.uid for image in part.images] == [image.uid for image in series.images]
     table = dataset.series_table()
     assert list(table["kind"]) == ["volume"] and list(table["frames"]) == [2]
     assert list(table["slice_spacing"]) == [3.0]
@@ -535,3 +538,12 @@ def test_series_and_images_describe_themselves(tmp_path: Path) -> None:
     assert repr(series) == "<Series: CT, patient P1, train, 2 x 6 x 5, volume>"
     assert series._repr_png_().startswith(b"\x89PNG")
     assert "6 x 5, 0.8 x 0.5 mm" in repr(series.images[0])
+
+
+def test_a_series_is_taken_into_another_process(tmp_path: Path, one: Callable[..., Series]) -> None:
+    slices = ct([0, 3])
+    (published,) = publish(tmp_path / "root", slices)["mine"].series
+    for series in (published, one(*slices)):
+        copy = pickle.loads(pickle.dumps(series))
+        assert np.array_equal(copy.array(), series.array())
+        assert [image.uid for image in copy.images] == [image.uid for image in series.images]

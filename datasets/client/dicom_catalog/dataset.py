@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
@@ -40,12 +40,19 @@ class Dataset:
     Nothing is read from the index before it is asked for.
     """
 
-    def __init__(self, card: Card, index: Index, rows: pd.DataFrame | None = None) -> None:
+    def __init__(
+        self,
+        card: Card,
+        index: Index,
+        rows: pd.DataFrame | None = None,
+        whole: Dataset | None = None,
+    ) -> None:
         self.folder = index.folder
         self.card = card
         self.label_columns = list(index.label_columns)
         self._index = index
         self._part_rows = rows
+        self._whole = whole or self
 
     @cached_property
     def _rows(self) -> pd.DataFrame:
@@ -195,13 +202,18 @@ class Dataset:
 
     def one_series(self, uid: str) -> Series:
         """The series with this Series Instance UID."""
-        numbers = self._places_by_series.get(uid)
-        if numbers is None:
-            known = list(self._places_by_series)
+        known = self._series_uids
+        if uid not in known:
             raise unknown(NoSuchSeries, f"series in {self.name}", uid, known)
-        return Series(
-            self._index.series(uid)[0], [self[number] for number in numbers], index=self._index
-        )
+        # The images are made when they are asked for; the array needs the index alone.
+        made = partial(self._whole._images_of, uid)
+        return Series(self._index.series(uid)[0], made, index=self._index)
+
+    @cached_property
+    def _series_uids(self) -> list[str]:
+        if self._part_rows is None:
+            return self._index.series_uids()
+        return list(self._places_by_series)
 
     @cached_property
     def _places_by_series(self) -> dict[str, list[int]]:
@@ -209,6 +221,9 @@ class Dataset:
         for number, uid in enumerate(self._rows["series_uid"]):
             places.setdefault(str(uid), []).append(number)
         return places
+
+    def _images_of(self, uid: str) -> list[Image]:
+        return [self[number] for number in self._places_by_series[uid]]
 
     def series_table(self) -> pd.DataFrame:
         """One row a series: patient, split, the labels that all its images share, geometry.
@@ -243,7 +258,7 @@ class Dataset:
         return TorchDataset(self, **options)
 
     def _part(self, chosen: pd.Series[bool]) -> Dataset:
-        return Dataset(self.card, self._index, self._rows[chosen])
+        return Dataset(self.card, self._index, self._rows[chosen], self._whole)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -298,7 +313,7 @@ class _SeriesList(Sequence[Series]):
 
     def __init__(self, dataset: Dataset) -> None:
         self._dataset = dataset
-        self._uids = list(dict.fromkeys(map(str, dataset._rows["series_uid"])))
+        self._uids = dataset._series_uids
 
     def __len__(self) -> int:
         return len(self._uids)

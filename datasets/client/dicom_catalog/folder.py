@@ -156,8 +156,11 @@ def _series(group: Sequence[_File]) -> Series:
     row, rows, _ = series_rows([described for _, described, _ in group])
     files = {one[1].image["instance_uid"]: one for one in group}
     frames = [_frame(line, *files[line["instance_uid"]]) for line in rows]
-    images = [_image(path, described, frames) for path, described, _ in group]
-    return Series(row, images, frames=frames)
+    own: dict[str, list[StoredFrame]] = {}
+    for one in frames:
+        own.setdefault(one.instance_uid, []).append(one)
+    images = [_image(path, described, own) for path, described, _ in group]
+    return Series(row, images.copy, frames=frames)
 
 
 def _frame(line: Row, path: Path, described: Described, how: PixelFormat) -> StoredFrame:
@@ -177,8 +180,6 @@ def _frame(line: Row, path: Path, described: Described, how: PixelFormat) -> Sto
     )
 
 
-def _image(path: Path, described: Described, frames: Sequence[StoredFrame]) -> Image:
-    uid = described.image["instance_uid"]
-    own = sorted((one for one in frames if one.instance_uid == uid), key=lambda one: one.frame)
-    row = {**described.image, "split": ""}
-    return Image(row, path, {}, None, frames=own)
+def _image(path: Path, described: Described, frames: dict[str, list[StoredFrame]]) -> Image:
+    own = sorted(frames[described.image["instance_uid"]], key=lambda one: one.frame)
+    return Image({**described.image, "split": ""}, path, {}, None, frames=own)

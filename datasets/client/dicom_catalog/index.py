@@ -124,6 +124,12 @@ class Index:
             connection.row_factory = sqlite3.Row
             return [dict(line) for line in connection.execute(select + where + group, given)]
 
+    def series_uids(self) -> list[str]:
+        """All series, in the order of their first images."""
+        query = "SELECT series_uid FROM images GROUP BY series_uid ORDER BY MIN(rowid)"
+        with self.connection() as connection:
+            return [line[0] for line in connection.execute(query)]
+
     def frames(self, series_uid: str, instance_uid: str | None = None) -> list[StoredFrame]:
         """The frames of a series as they are sorted, or those of one of its instances."""
         query = _FRAMES_2 if self.layout > 1 else _FRAMES_1

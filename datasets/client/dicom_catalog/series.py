@@ -8,7 +8,7 @@ and `even()` resamples what can be: gaps and tilted gantries.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -40,15 +40,19 @@ class Series:
     def __init__(
         self,
         row: Row,
-        images: Sequence[Image],
+        images: Callable[[], Sequence[Image]],
         *,
         index: Index | None = None,
         frames: Sequence[StoredFrame] | None = None,
     ) -> None:
         self._row = row
-        self._images = images
+        self._make_images = images
         self._index = index
         self._given_frames = frames
+
+    @cached_property
+    def _images(self) -> Sequence[Image]:
+        return self._make_images()
 
     @property
     def uid(self) -> str:
@@ -195,7 +199,10 @@ class Series:
         return one
 
     def _check(self, values: str) -> None:
-        check_values(values, self.modality, self._images[0]._row.get("rescale_type"))
+        # Only what is no CT is asked for its Rescale Type: a CT's array needs no image.
+        other = values == "hu" and self.modality != "CT"
+        kind = self._images[0]._row.get("rescale_type") if other else None
+        check_values(values, self.modality, kind)
 
     def _frame(self, place: int) -> StoredFrame:
         count = len(self.frames)
