@@ -135,6 +135,23 @@ def test_three_planes_hang_head_up_and_follow_the_crosshair(open_viewer: Open, s
     page.painted(0, 8, 2)
 
 
+def test_planes_of_a_sagittal_series_stand_upright(open_viewer: Open) -> None:
+    # Columns run to the back, rows to the feet, slices to the left, as a sagittal series has them.
+    affine = np.array([[0, 0, 4.0, 0], [2.0, 0, 0, 0], [0, -2.0, 0, 0], [0, 0, 0, 1]])
+    values = np.zeros((10, 20, 20), np.int16)
+    values[:, :, :10] = 100  # the front half of the patient
+    values[:5] += 50  # and the right half
+    page = open_viewer(Volume(values, affine), window=(100, 200), planes=True)
+    page.painted(0, 9, 2)
+    sides = ("left", "right", "top", "bottom")
+    assert ["".join(page.corner(side, k) for side in sides) for k in (0, 1, 2)] == [
+        "APHF", "RLAP", "RLHF",
+    ]  # fmt: skip
+    assert "Axial" in page.corner("bl", 1) and "Coronal" in page.corner("bl", 2)
+    greys = [page.colour(x, y, 1)[0] for y in (0.3, 0.7) for x in (0.3, 0.7)]
+    assert greys == sorted(greys, reverse=True) and len(set(greys)) == 4, "front right is brightest"
+
+
 def test_the_probe_tells_value_millimetres_and_label(open_viewer: Open, steps: Any) -> None:
     mask = steps == 6
     mask[:, :, :5] = False

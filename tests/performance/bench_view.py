@@ -70,6 +70,14 @@ FIRST = """async ([k, selector]) => {
   }
   return performance.now() - start;
 }"""
+# A cell that is run before the kernel has answered is lost.
+RUN_FIRST = """async () => {
+  const panel = window.jupyterapp.shell.currentWidget;
+  await panel.sessionContext.ready;
+  await panel.sessionContext.session.kernel.info;
+  panel.content.activeCellIndex = 0;
+  await window.jupyterapp.commands.execute('notebook:run-cell');
+}"""
 # Asks for the next slice in each frame of the page; counts the different ones that were shown.
 SCROLL = {
     "radlab": """async ([k, seconds]) => {
@@ -162,10 +170,7 @@ def _open(page: Page, address: str) -> None:
     loaded = "window.jupyterapp?.shell?.currentWidget?.content?.widgets?.length === 3"
     page.wait_for_function(loaded, timeout=120_000)
     page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=120_000)
-    page.evaluate(
-        "() => { window.jupyterapp.shell.currentWidget.content.activeCellIndex = 0;"
-        " window.jupyterapp.commands.execute('notebook:run-cell'); }"
-    )
+    page.evaluate(RUN_FIRST)
     page.get_by_text("ready", exact=True).wait_for(timeout=120_000)
 
 

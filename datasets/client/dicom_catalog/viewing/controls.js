@@ -52,10 +52,12 @@ class Keys {
 
   // The probe by keyboard: what is found is spoken by the live region.
   probe(view, [dx, dy]) {
-    const [flipX, flipY] = flipsOf(view.pane.stack.affine, view.axis);
+    const { swap, x, y } = hangOf(view.pane.stack.affine, view.axis);
+    const [right, down] = [x ? -dx : dx, y ? -dy : dy];
+    const [du, dv] = swap ? [down, right] : [right, down];
     const [u, v] = uvOf(view.axis, view.pane.cursor);
     const [columns, rows] = sizeOf(view.axis, view.pane.stack.shape);
-    const at = [clamp(u + (flipX ? -dx : dx), 0, columns - 1), clamp(v + (flipY ? -dy : dy), 0, rows - 1)];
+    const at = [clamp(u + du, 0, columns - 1), clamp(v + dv, 0, rows - 1)];
     this.viewer.pinned = true;
     this.viewer.point(view.pane, toIndex(view.axis, view.place, ...at));
     const told = view.probe(at);

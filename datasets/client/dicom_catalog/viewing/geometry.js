@@ -59,18 +59,23 @@ function nameOf(affine, axis) {
 }
 
 // Slices stay as they were taken; the planes cut across them are turned as radiology hangs them:
-// head up, the patient's left at the right, the face at the left.
-function flipsOf(affine, axis) {
-  if (!affine || axis === 0) return [false, false];
+// head up or the face up, the patient's left at the right, the face at the left.
+// swap: v runs from left to right and u downwards; x, y: turned round along that direction.
+function hangOf(affine, axis) {
+  if (!affine || axis === 0) return { swap: false, x: false, y: false };
   const [u, v] = directionsOf(affine, axis).map(letterOf);
-  return [["R", "A"].includes(u), ["H", "A"].includes(v)];
+  const upright = (letter) => "HF".includes(letter);
+  const swap = upright(u) || (!upright(v) && "RL".includes(v));
+  const [right, down] = swap ? [v, u] : [u, v];
+  return { swap, x: "RA".includes(right), y: "HA".includes(down) };
 }
 
 // The letters at the edges of a view: left, right, top, bottom.
 function edgesOf(affine, axis) {
   if (!affine) return null;
-  const [flipX, flipY] = flipsOf(affine, axis);
+  const { swap, x, y } = hangOf(affine, axis);
   const [u, v] = directionsOf(affine, axis).map(letterOf);
-  const [right, bottom] = [flipX ? opposite(u) : u, flipY ? opposite(v) : v];
+  const [along, down] = swap ? [v, u] : [u, v];
+  const [right, bottom] = [x ? opposite(along) : along, y ? opposite(down) : down];
   return { left: opposite(right), right, top: opposite(bottom), bottom };
 }

@@ -104,28 +104,29 @@ class View {
     this.viewer.speak(this.probe(this.hover));
   }
 
-  // How the plane lies on the canvas, in CSS pixels: left and top edge, scale, turned or not.
+  // How the plane lies on the canvas: the matrix from [u, v] to CSS pixels, as canvas has it.
   layout() {
     const [columns, rows] = sizeOf(this.axis, this.pane.stack.shape);
     const plane = this.plane ?? { rows, columns };
     const [du, dv] = stepOf(this.axis, this.pane.stack.spacing);
     const [width, height] = [this.canvas.clientWidth, this.canvas.clientHeight];
-    const fit = Math.min(width / (plane.columns * du), height / (plane.rows * dv)) * this.zoom;
-    const [sx, sy] = [fit * du, fit * dv];
-    const [flipX, flipY] = flipsOf(this.pane.stack.affine, this.axis);
-    return { sx, sy, flipX, flipY, columns: plane.columns, rows: plane.rows,
-      x: (width - plane.columns * sx) / 2 + this.pan[0], y: (height - plane.rows * sy) / 2 + this.pan[1] };
+    const { swap, x, y } = hangOf(this.pane.stack.affine, this.axis);
+    const [along, down] = swap ? [plane.rows * dv, plane.columns * du] : [plane.columns * du, plane.rows * dv];
+    const scale = Math.min(width / along, height / down) * this.zoom;
+    const left = (width - along * scale) / 2 + this.pan[0] + (x ? along * scale : 0);
+    const top = (height - down * scale) / 2 + this.pan[1] + (y ? down * scale : 0);
+    const [right, below] = [x ? -scale : scale, y ? -scale : scale];
+    const matrix = swap ? [0, du * below, dv * right, 0, left, top] : [du * right, 0, 0, dv * below, left, top];
+    return { matrix, step: scale * Math.min(du, dv), columns: plane.columns, rows: plane.rows };
   }
 
   // The pixel [u, v] under the pointer, or null beside the picture.
   pixelAt(event) {
     const box = this.canvas.getBoundingClientRect();
-    const { sx, sy, flipX, flipY, columns, rows, x, y } = this.layout();
-    let u = (event.clientX - box.left - x) / sx;
-    let v = (event.clientY - box.top - y) / sy;
-    if (flipX) u = columns - u;
-    if (flipY) v = rows - v;
-    [u, v] = [Math.floor(u), Math.floor(v)];
+    const { matrix: [a, b, c, d, left, top], columns, rows } = this.layout();
+    const [x, y] = [event.clientX - box.left - left, event.clientY - box.top - top];
+    const all = a * d - b * c;
+    const [u, v] = [Math.floor((d * x - c * y) / all), Math.floor((a * y - b * x) / all)];
     return u >= 0 && v >= 0 && u < columns && v < rows ? [u, v] : null;
   }
 
@@ -177,10 +178,8 @@ class View {
     const place = this.layout();
     const picture = this.picture(masks);
     context.save();
-    context.translate(place.flipX ? place.x + place.columns * place.sx : place.x,
-      place.flipY ? place.y + place.rows * place.sy : place.y);
-    context.scale(place.flipX ? -place.sx : place.sx, place.flipY ? -place.sy : place.sy);
-    context.imageSmoothingEnabled = Math.min(place.sx, place.sy) < 6;
+    context.transform(...place.matrix);
+    context.imageSmoothingEnabled = place.step < 6;
     context.imageSmoothingQuality = "high";
     context.drawImage(picture, 0, 0);
     context.restore();
@@ -208,10 +207,7 @@ class View {
     this.canvas.dataset.frames = this.painted;
   }
 
-  onCanvas(place, u, v) {
-    return [place.x + (place.flipX ? place.columns - u : u) * place.sx,
-      place.y + (place.flipY ? place.rows - v : v) * place.sy];
-  }
+  onCanvas({ matrix: [a, b, c, d, left, top] }, u, v) { return [a * u + c * v + left, b * u + d * v + top]; }
 
   drawBoxes(place, legend) {
     const { context } = this;
