@@ -22,6 +22,7 @@ from pydicom.data import get_testdata_file
 from pydicom.fileset import FileSet
 
 from dicom_archive.errors import BadImage, BadLabels, NotGivenBack
+from dicom_archive.importing import nifti
 from dicom_archive.importing.giving_back import give_back, nifti_bytes
 from dicom_archive.importing.nifti import decimal, read_volume
 from dicom_archive.importing.slides import tile_place
@@ -124,6 +125,16 @@ def test_a_volume_that_dicom_cannot_hold_is_named_with_the_reason(
 ) -> None:
     with pytest.raises(BadImage, match=reason):
         read_volume(save_nifti(tmp_path / "v.nii", values, affine).read_bytes())
+
+
+def test_a_volume_that_unpacks_to_too_much_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nifti, "LARGEST_BYTES", 2**20)
+    packed = save_nifti(tmp_path / "v.nii.gz", np.zeros((128, 128, 64), np.uint8), OBLIQUE)
+    assert packed.stat().st_size < 10_000
+    with pytest.raises(BadImage, match="more than 1 MiB"):
+        read_volume(packed.read_bytes())
 
 
 def test_a_mask_on_another_grid_is_named_and_left_out(

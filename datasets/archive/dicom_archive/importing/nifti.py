@@ -8,6 +8,7 @@ them; other values are put on 65,536 steps, and the largest error is said in the
 from __future__ import annotations
 
 import gzip
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,7 @@ from dicom_archive.wrap import Fields, patient_and_study
 from dicom_synthetic.uids import derived_uid
 
 LARGEST_VOXELS = 600_000_000
+LARGEST_BYTES = 4 * 2**30
 _LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _SQUARE = 1e-4  # cosine between columns and rows up to which they count as square
 
@@ -65,9 +67,11 @@ def _opened(data: bytes) -> Any:
     image: Any
     try:
         if data[:2] == b"\x1f\x8b":
-            data = gzip.decompress(data)
+            data = _unzipped(data)
         kind = nibabel.Nifti2Image if data[4:8] == b"n+2\x00" else nibabel.Nifti1Image
         image = kind.from_bytes(data)
+    except BadImage:
+        raise
     # nibabel raises ImageFileError, HeaderDataError, struct.error and more on broken files.
     except Exception as error:
         raise BadImage(f"it is no readable NIfTI volume ({error})") from error
@@ -75,6 +79,14 @@ def _opened(data: bytes) -> Any:
     if voxels.fields is not None or voxels.kind == "c":
         raise BadImage(f"its voxels are {voxels}; real numbers are taken")
     return image
+
+
+def _unzipped(data: bytes) -> bytes:
+    with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+        found = file.read(LARGEST_BYTES + 1)
+    if len(found) > LARGEST_BYTES:
+        raise BadImage(f"it would unpack to more than {LARGEST_BYTES >> 20} MiB")
+    return found
 
 
 def _check(affine: NDArray[np.float64]) -> None:
