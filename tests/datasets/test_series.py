@@ -2,166 +2,28 @@
 
 from __future__ import annotations
 
-import json
-import pickle
-import sqlite3
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pydicom
 import pytest
-from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence as DicomSequence
-from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, RLELossless, generate_uid
 
-from dicom_catalog import Catalog, Series, read_folder
+from dicom_catalog import Series
 from dicom_catalog.errors import (
     NoSuchImage,
-    NoSuchSeries,
     NoSuchValues,
     NotAVolume,
-    NotDecodable,
-    NotReadable,
 )
-from dicom_catalog.header import describe, series_rows
-from dicom_catalog.layout import TABLES, statements
 
-SPACING = (0.8, 0.5)  # from row to row, from column to column, in mm
-CT = "1.2.840.10008.5.1.4.1.1.2"
+sys.path.insert(0, str(Path(__file__).parent))  # for series_cases.py
 
+from series_cases import SPACING, ct, instance, one, save, stack
 
-def instance(pixels: np.ndarray, **elements: Any) -> Dataset:
-    """A DICOM object of grey or colour `pixels`, of several frames where they have them."""
-    found = Dataset()
-    found.file_meta = FileMetaDataset()
-    found.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    colour = pixels.ndim > 2 and pixels.shape[-1] == 3
-    rows, columns = pixels.shape[-3:-1] if colour else pixels.shape[-2:]
-    bits = 8 * pixels.dtype.itemsize
-    given = {
-        "SOPClassUID": CT,
-        "SOPInstanceUID": generate_uid(),
-        "StudyInstanceUID": "1.2.3",
-        "SeriesInstanceUID": "1.2.3.4",
-        "PatientID": "P1",
-        "Modality": "CT",
-        "Rows": rows,
-        "Columns": columns,
-        "SamplesPerPixel": 3 if colour else 1,
-        "PhotometricInterpretation": "RGB" if colour else "MONOCHROME2",
-        "BitsAllocated": bits,
-        "BitsStored": bits,
-        "HighBit": bits - 1,
-        "PixelRepresentation": int(pixels.dtype.kind == "i"),
-    } | elements
-    if colour:
-        given["PlanarConfiguration"] = 0
-    if pixels.ndim - colour > 2:
-        given.setdefault("NumberOfFrames", len(pixels))
-    keyword = {"f4": "FloatPixelData", "f8": "DoubleFloatPixelData"}.get(pixels.dtype.str[1:])
-    data = pixels.tobytes()
-    given[keyword or "PixelData"] = data + b"\0" * (len(data) % 2)
-    for name, value in given.items():
-        setattr(found, name, value)
-    return found
-
-
-def ct(
-    heights: Sequence[float], slope: float = 1, intercept: float = -1024, tilt: float = 0
-) -> list[Dataset]:
-    """CT slices at `heights` in mm, 6 x 5 pixels, each moved by `tilt` rows a mm of height."""
-    rng = np.random.default_rng(7)
-    made = []
-    for number, z in enumerate(heights, start=1):
-        pixels = rng.integers(0, 3000, (6, 5), dtype=np.int16)
-        made.append(
-            instance(
-                pixels,
-                InstanceNumber=number,
-                ImagePositionPatient=[-10.0, 20.0 + tilt * z, float(z)],
-                ImageOrientationPatient=[1, 0, 0, 0, 1, 0],
-                PixelSpacing=list(SPACING),
-                SliceThickness=3,
-                RescaleSlope=slope,
-                RescaleIntercept=intercept,
-                WindowCenter=40,
-                WindowWidth=400,
-            )
-        )
-    return made
-
-
-@pytest.fixture
-def save(tmp_path: Path) -> Callable[[Sequence[Dataset]], Path]:
-    def write(datasets: Sequence[Dataset]) -> Path:
-        folder = tmp_path / "given"
-        folder.mkdir()
-        for number, one in enumerate(datasets):
-            one.save_as(folder / f"{number:03d}.dcm", enforce_file_format=True)
-        return folder
-
-    return write
-
-
-@pytest.fixture
-def one(save: Callable[[Sequence[Dataset]], Path]) -> Callable[..., Series]:
-    """The only series of the instances given, read as a student's own folder."""
-
-    def read(*datasets: Dataset) -> Series:
-        (found,) = read_folder(save(datasets))
-        return found
-
-    return read
-
-
-def publish(folder: Path, datasets: Sequence[Dataset]) -> Catalog:
-    """A version of these instances of one series, in the layout of today."""
-    version = folder / "mine" / "1.0.0"
-    version.mkdir(parents=True)
-    described = []
-    for number, dataset in enumerate(datasets):
-        path = version / f"{number:03d}.dcm"
-        dataset.save_as(path, enforce_file_format=True)
-        data = path.read_bytes()
-        length = len(dataset.PixelData)
-        found = describe(dataset, len(data) - length, length)
-        found.image.update(path=path.name, split="train")
-        described.append(found)
-    series, frames, _ = series_rows(described)
-    rows = {
-        "series": [series],
-        "studies": [described[0].study],
-        "images": [one.image for one in described],
-        "frames": frames,
-    }
-    connection = sqlite3.connect(version / "index.sqlite")
-    for line in [*statements(), "CREATE TABLE labels (instance_uid, kind)"]:
-        connection.execute(line)
-    for table, lines in rows.items():
-        names = list(TABLES[table])
-        quoted = ", ".join(f'"{name}"' for name in names)
-        marks = ", ".join("?" * len(names))
-        values = [[line[name] for name in names] for line in lines]
-        connection.executemany(f"INSERT INTO {table} ({quoted}) VALUES ({marks})", values)
-    labels = [(one.image["instance_uid"], "ab"[k % 2]) for k, one in enumerate(described)]
-    connection.executemany("INSERT INTO labels VALUES (?, ?)", labels)
-    connection.execute("PRAGMA user_version = 2")
-    connection.commit()
-    connection.close()
-    card: dict[str, Any] = {"name": "mine", "version": "1.0.0", "modality": "CT"}
-    card |= {"titles": {"en": "Mine"}}
-    card |= {"task": "segmentation", "source": "s", "licence": "l", "population": "p"}
-    card |= {"limits": [{"en": "small", "zh_CN": "小"}, "old"], "synthetic": True}
-    card |= {"deidentified": "", "structures": {"nodule": {"en": "lung nodule"}}}
-    (version / "card.json").write_text(json.dumps(card))
-    return Catalog(folder)
-
-
-def stack(datasets: Sequence[Dataset]) -> np.ndarray:
-    by_height = sorted(datasets, key=lambda one: float(one.ImagePositionPatient[2]))
-    return np.stack([one.pixel_array for one in by_height])
+__all__ = ["one", "save"]  # fixtures
 
 
 def test_a_volume_is_sorted_by_place_whatever_the_names_and_numbers_say(
@@ -367,7 +229,7 @@ def pet(**more: Any) -> list[Dataset]:
     dose.RadionuclideHalfLife = 6000
     dose.RadiopharmaceuticalStartTime = "090000"
     made = ct([0, 3], slope=2, intercept=0)
-    for slope, one in zip((2, 4), made, strict=True):
+    for slope, image in zip((2, 4), made, strict=True):
         for name, value in {
             "Modality": "PT",
             "Units": "BQML",
@@ -381,7 +243,7 @@ def pet(**more: Any) -> list[Dataset]:
             "RescaleSlope": slope,
             **more,
         }.items():
-            setattr(one, name, value)
+            setattr(image, name, value)
     return made
 
 
@@ -411,139 +273,3 @@ def test_only_a_pet_has_suv(one: Callable[..., Series]) -> None:
 def test_a_slice_outside_is_refused_with_how_many_there_are(one: Callable[..., Series]) -> None:
     with pytest.raises(NoSuchImage, match="0 to 1"):
         one(*ct([0, 3])).slice(2)
-
-
-@pytest.mark.parametrize("count", [1, 3, 40])
-def test_compressed_slices_are_decoded_to_the_same_values(
-    one: Callable[..., Series], count: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # Any work is worth a process here, so that the way through processes is the one that is tried.
-    monkeypatch.setattr("dicom_catalog.decoding._WORTH_PROCESSES", 0)
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2})
-    slices = ct([3 * k for k in range(count)])
-    expected = stack(slices)
-    for image in slices:
-        image.compress(RLELossless)
-    series = one(*slices)
-    assert np.array_equal(series.array(), expected)
-    assert np.array_equal(series.array("hu"), expected - 1024)
-    assert np.array_equal(series.slice(-1), expected[-1])
-
-
-def test_damaged_compressed_pixels_are_refused_from_a_process_too(
-    one: Callable[..., Series], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("dicom_catalog.decoding._WORTH_PROCESSES", 0)
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2})
-    slices = ct([0, 3, 6, 9])
-    for image in slices:
-        image.compress(RLELossless)
-    slices[2].PixelData = pydicom.encaps.encapsulate([b"\1" + b"\0" * 70])
-    with pytest.raises(NotDecodable, match="RLE Lossless"):
-        one(*slices).array()
-
-
-def test_big_endian_files_give_the_same_values(tmp_path: Path) -> None:
-    (image,) = ct([0])
-    expected = image.pixel_array.copy()
-    image["PixelData"].VR = "OW"
-    image.PixelData = expected.astype(">i2").tobytes()
-    image.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
-    path = tmp_path / "big.dcm"
-    image.save_as(path, implicit_vr=False, little_endian=False, enforce_file_format=True)
-    (series,) = read_folder(path)
-    assert np.array_equal(series.array()[0], expected)
-
-
-def test_a_folder_is_read_into_its_series_without_copies_and_other_files(
-    save: Callable[[Sequence[Dataset]], Path],
-) -> None:
-    slices = ct([0, 3])
-    other = ct([5])
-    other[0].SeriesInstanceUID = "1.2.3.5"
-    other[0].SeriesNumber = 9
-    folder = save([*slices, slices[0], *other])
-    (folder / "notes.txt").write_text("no DICOM")
-    found = read_folder(folder)
-    assert [(series.uid, len(series)) for series in found] == [("1.2.3.4", 2), ("1.2.3.5", 1)]
-    assert found[0].masks() == {} and found[0].boxes() == [] and found[0].label_map() is None
-
-
-def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("no DICOM")
-    with pytest.raises(NotReadable, match="no DICOM image among the 1 files"):
-        read_folder(tmp_path)
-    with pytest.raises(NotReadable, match="no folder"):
-        read_folder(tmp_path / "none")
-
-
-def test_a_published_series_is_the_same_as_that_of_its_folder(
-    tmp_path: Path, one: Callable[..., Series]
-) -> None:
-    slices = ct([6, 0, 3])
-    dataset = publish(tmp_path / "root", slices)["mine"]
-    (series,) = dataset.series
-    own = one(*slices)
-    assert np.array_equal(series.array(), own.array())
-    assert np.array_equal(series.array("hu"), own.array("hu"))
-    assert np.array_equal(series.affine(), own.affine())
-    assert (series.kind, series.shape, series.spacing) == (own.kind, own.shape, own.spacing)
-    assert [image.uid for image in series.images] == [image.uid for image in own.images]
-
-
-def test_a_published_cine_of_single_bits_is_read_frame_by_frame(tmp_path: Path) -> None:
-    bits = np.random.default_rng(2).integers(0, 2, (3, 3, 5), dtype=np.uint8)
-    image = instance(bits, Modality="OT", BitsAllocated=1, BitsStored=1, HighBit=0)
-    image.PixelData = np.packbits(bits.ravel(), bitorder="little").tobytes()
-    (series,) = publish(tmp_path, [image])["mine"].series
-    assert np.array_equal(series.array(), bits) and np.array_equal(series.slice(2), bits[2])
-    assert np.array_equal(series.images[0].pixels, bits)
-
-
-def test_a_series_says_which_labels_all_its_images_share(tmp_path: Path) -> None:
-    dataset = publish(tmp_path, ct([0, 3]))["mine"]
-    (series,) = dataset.series
-    assert series.labels == {} and series.label is None and series.split == "train"
-    (part,) = dataset.where(kind="a").series
-    # A part that holds some of its images names the series whole, and only those that it has.
-    assert part.uid == series.uid and np.array_equal(part.array(), series.array())
-    assert [image.uid for image in part.images] == [image.uid for image in series.images]
-    table = dataset.series_table()
-    assert list(table["kind"]) == ["volume"] and list(table["frames"]) == [2]
-    assert list(table["slice_spacing"]) == [3.0]
-
-
-def test_an_unknown_series_is_refused_with_what_exists(tmp_path: Path) -> None:
-    dataset = publish(tmp_path, ct([0, 3]))["mine"]
-    with pytest.raises(NoSuchSeries, match=r"There is: 1\.2\.3\.4"):
-        dataset.one_series("1.2.3.9")
-    with pytest.raises(NoSuchSeries, match="numbered from 0 to 0"):
-        _ = dataset.series[1]
-    assert dataset.series[0].uid == dataset.one_series("1.2.3.4").uid
-
-
-def test_a_file_that_ends_early_is_refused_with_what_to_do(tmp_path: Path) -> None:
-    (series,) = publish(tmp_path, ct([0, 3]))["mine"].series
-    path = series.images[1].path
-    path.write_bytes(path.read_bytes()[:-10])
-    with pytest.raises(NotReadable, match="dataset verify"):
-        series.array()
-    path.unlink()
-    with pytest.raises(NotReadable, match="cannot be read"):
-        series.array("hu")
-
-
-def test_series_and_images_describe_themselves(tmp_path: Path) -> None:
-    (series,) = publish(tmp_path, ct([0, 3]))["mine"].series
-    assert repr(series) == "<Series: CT, patient P1, train, 2 x 6 x 5, volume>"
-    assert series._repr_png_().startswith(b"\x89PNG")
-    assert "6 x 5, 0.8 x 0.5 mm" in repr(series.images[0])
-
-
-def test_a_series_is_taken_into_another_process(tmp_path: Path, one: Callable[..., Series]) -> None:
-    slices = ct([0, 3])
-    (published,) = publish(tmp_path / "root", slices)["mine"].series
-    for series in (published, one(*slices)):
-        copy = pickle.loads(pickle.dumps(series))
-        assert np.array_equal(copy.array(), series.array())
-        assert [image.uid for image in copy.images] == [image.uid for image in series.images]
