@@ -228,7 +228,7 @@ def pet(**more: Any) -> list[Dataset]:
     dose.RadionuclideTotalDose = 100e6
     dose.RadionuclideHalfLife = 6000
     dose.RadiopharmaceuticalStartTime = "090000"
-    made = ct([0, 3], slope=2, intercept=0)
+    made: list[Dataset] = ct([0, 3], slope=2, intercept=0)
     for slope, image in zip((2, 4), made, strict=True):
         for name, value in {
             "Modality": "PT",
