@@ -200,7 +200,9 @@ def _since(parent: Path | None, files: Mapping[str, Mapping[str, Any]]) -> dict[
     }
 
 
-def _count_structures(objects: Iterable[Derived]) -> dict[str, int]:
-    """On how many objects each name is marked: SEG that have the segment, boxes of that name."""
-    names = (str(row["name"]) for one in objects for row in (*one.segments, *one.boxes))
-    return dict(Counter(names))
+def _count_structures(objects: Sequence[Derived]) -> dict[str, dict[str, int]]:
+    """By name, how many SEG have such a segment, and how many boxes there are."""
+    return {
+        "segments": dict(Counter(str(row["name"]) for one in objects for row in one.segments)),
+        "boxes": dict(Counter(str(row["name"]) for one in objects for row in one.boxes)),
+    }
