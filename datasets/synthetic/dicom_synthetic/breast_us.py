@@ -24,7 +24,6 @@ NAME = "breast-us"
 VIEWS = 2
 _MIX = ["carcinoma", "cyst", "carcinoma", "fibroadenoma", "none", "carcinoma"]
 _MIX += ["fibroadenoma", "cyst", "carcinoma", "fibroadenoma", "none", "carcinoma"]
-CLASSES = ("normal", "benign", "malignant")
 MASS = Segment(1, "mass", code=("4147007", "SCT", "Mass"), category=ABNORMAL)
 KNOBS = {
     "contrast": Knob("how much darker a mass is than the gland, times the usual", 1.0, 0.2, 1.5),

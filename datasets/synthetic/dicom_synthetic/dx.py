@@ -6,19 +6,17 @@ network that reads headers; it is in the index of the published version.
 
 from __future__ import annotations
 
-import io
 from datetime import date, timedelta
 
-from pydicom import dcmwrite
-from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
-from pydicom.uid import UID, DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian
+from pydicom.uid import DigitalXRayImageStorageForPresentation
 
 from dicom_synthetic.chest_film import NAME, Film, Plan
 from dicom_synthetic.detector import BITS, WHITE
+from dicom_synthetic.objects import code, encode
 from dicom_synthetic.uids import derived_uid
 
-IMPLEMENTATION_UID = derived_uid("radlab", "dicom_synthetic")
 _FIRST_DAY = date(2020, 1, 6)
 
 
@@ -34,16 +32,7 @@ def film_dicom(film: Film) -> bytes:
     dataset.SOPClassUID = DigitalXRayImageStorageForPresentation
     _acquisition(dataset, film)
     _pixels(dataset, film)
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = dataset.SOPClassUID
-    meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.ImplementationClassUID = UID(IMPLEMENTATION_UID)
-    meta.ImplementationVersionName = "RADLAB"
-    dataset.file_meta = meta
-    buffer = io.BytesIO()
-    dcmwrite(buffer, dataset, enforce_file_format=True)
-    return buffer.getvalue()
+    return encode(dataset)
 
 
 def film_uid(plan: Plan) -> str:
@@ -89,8 +78,8 @@ def _acquisition(dataset: Dataset, film: Film) -> None:
     dataset.PositionerType = "NONE"
     dataset.PatientOrientation = ["L", "F"]
     dataset.ImageLaterality = "U"
-    dataset.AnatomicRegionSequence = Sequence([_code("816094009", "SCT", "Chest")])
-    view = _code("399348003", "SCT", "postero-anterior")
+    dataset.AnatomicRegionSequence = Sequence([code("816094009", "SCT", "Chest")])
+    view = code("399348003", "SCT", "postero-anterior")
     view.ViewModifierCodeSequence = Sequence([])
     dataset.ViewCodeSequence = Sequence([view])
     dataset.AcquisitionContextSequence = Sequence([])
@@ -98,12 +87,6 @@ def _acquisition(dataset: Dataset, film: Film) -> None:
     dataset.DistanceSourceToDetector = "1800"
     dataset.DetectorType = "DIRECT"
     dataset.BurnedInAnnotation = "NO"
-
-
-def _code(value: str, scheme: str, meaning: str) -> Dataset:
-    item = Dataset()
-    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, meaning
-    return item
 
 
 def _pixels(dataset: Dataset, film: Film) -> None:
