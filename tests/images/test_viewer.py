@@ -60,8 +60,9 @@ def test_the_viewer_is_at_home_in_jupyterlab(start_lab: Any, chromium: Browser) 
     loaded = "window.jupyterapp?.shell?.currentWidget?.content?.widgets?.length === 1"
     page.wait_for_function(loaded, timeout=90_000)
     page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=90_000)
-    ready = "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.info"
-    page.evaluate(f"async () => {{ await {ready}; }}")  # a cell that is run before is lost
+    # A cell that is run before the kernel has answered is lost.
+    context = "window.jupyterapp.shell.currentWidget.sessionContext"
+    page.evaluate(f"async () => {{ await {context}.ready; await {context}.session.kernel.info; }}")
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-cell'); }")
     page.wait_for_selector("canvas[data-painted='0/4']", timeout=60_000)
     page.locator(".dcv-chip").wait_for()
