@@ -340,7 +340,7 @@ def test_several_masks_of_an_image_are_joined_or_numbered() -> None:
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, bool])
 def test_mask_values_are_read_as_they_are(dtype: type) -> None:
-    values = np.array([[0, 500 if dtype is np.uint16 else 1], [1, 0]]).astype(dtype)
+    values: np.ndarray = np.array([[0, 500 if dtype is np.uint16 else 1], [1, 0]]).astype(dtype)
     assert read_mask(png(values)).tolist() == values.astype(int).tolist()
     grey = np.repeat(np.array([[[0], [9]]], np.uint8), 3, axis=2)
     assert read_mask(png(grey)).tolist() == [[0, 9]]
