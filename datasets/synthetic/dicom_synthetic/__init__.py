@@ -7,6 +7,7 @@ makes one plan's images with their truth. Read `chest_film.py` first: `draw_coho
 
 from dicom_synthetic.brain_mr import BRAIN_MR
 from dicom_synthetic.breast_us import BREAST_US
+from dicom_synthetic.chest_ct import CHEST_CT
 from dicom_synthetic.chest_film import Film, Plan, draw_cohort, make_film
 from dicom_synthetic.chest_film_set import CHEST_FILM
 from dicom_synthetic.dx import film_dicom
@@ -18,7 +19,7 @@ from dicom_synthetic.uids import derived_uid
 __version__ = "0.1.0"
 
 GENERATORS: dict[str, Generator] = {
-    one.name: one for one in (CHEST_FILM, BRAIN_MR, BREAST_US, HISTOLOGY, ENDOSCOPY)
+    one.name: one for one in (CHEST_FILM, CHEST_CT, BRAIN_MR, BREAST_US, HISTOLOGY, ENDOSCOPY)
 }
 
 __all__ = [
