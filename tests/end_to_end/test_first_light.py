@@ -304,6 +304,32 @@ def test_the_container_is_fenced(container_of: Callable[[str], Container]) -> No
     assert not any("docker.sock" in m.get("Source", "") for m in container.attrs["Mounts"])
 
 
+def test_a_version_appears_in_a_running_session_and_a_withdrawn_one_says_why(
+    platform: Any, container_of: Callable[[str], Container]
+) -> None:
+    def python(program: str) -> str:
+        return inside(container_of("ada"), "python", "-c", program)
+
+    samples = "breast-us brain-mr chest-ct chest-film endoscopy histology"
+    assert python("from dicom_catalog import Catalog; print(*Catalog())").split() == sorted(
+        samples.split()
+    )
+    name = "breast-us@9.0.0"
+    small = ("--patients", "3", "--version", "9.0.0", "--to", "radiology")
+    platform.json("dataset", "generate", "breast-us", *small)
+    count = f"from dicom_catalog import Catalog; print(len(Catalog()[{name!r}]))"
+    assert int(python(count)) > 0
+    everyone = platform.state / "datasets" / "visible" / "everyone" / "breast-us"
+    assert "9.0.0" not in [version.name for version in everyone.iterdir()]
+    done = platform.run("dataset", "withdraw", name, "--reason", "two films were swapped")
+    assert done.returncode == 0, done.stderr
+    refused = python(
+        "from dicom_catalog import Catalog, CatalogError\n"
+        f"try:\n    Catalog()[{name!r}]\nexcept CatalogError as error:\n    print(error)"
+    )
+    assert "two films were swapped" in refused
+
+
 def test_when_the_student_stops_the_gpu_is_free_and_the_home_is_kept(
     platform: Any, story: Story
 ) -> None:
