@@ -1,4 +1,4 @@
-"""Run in a student's container by test_samples_in_a_container: what a notebook sees of each set."""
+"""Run in a student's container by test_samples_in_a_container: what a notebook sees of a set."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 import highdicom
 import numpy as np
 import pydicom
-import SimpleITK as sitk  # noqa: N813  # as everybody calls it
+import SimpleITK as sitk
+
 from dicom_catalog import Catalog
 
 
