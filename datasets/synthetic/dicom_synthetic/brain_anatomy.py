@@ -174,14 +174,18 @@ def _hindbrain(tissue: Labels8, place: Axes, rng: np.random.Generator, depth: Vo
     stem = ((x / 13) ** 2 + ((y - 12) / 12) ** 2 < 1) & (z < -6) & inner
     tissue[stem] = WHITE
     tissue[ellipsoid((x, y, z), (0, 27, -32), (7, 5, 12)) < 1] = FLUID  # fourth ventricle
+    cistern = ellipsoid((x, y, z), *_CISTERN) < 1
+    tissue[cistern & ((tissue == WHITE) | (tissue == GREY))] = FLUID
     for centre, radii in _BASE_OF_SKULL:
         tissue[(ellipsoid((np.abs(x), y, z), centre, radii) < 1) & inner] = BONE
 
 
+# The fluid above the sella, in which the chiasm lies.
+_CISTERN = ((0.0, -15.0, -38.0), (19.0, 15.0, 14.0))
 # Frontal floor, clivus with the sella, the pyramids of the temporal bones: centre and radii, mm.
 _BASE_OF_SKULL = (
     ((0.0, -56.0, -46.0), (30.0, 27.0, 15.0)),
-    ((0.0, -17.0, -44.0), (14.0, 15.0, 17.0)),
+    ((0.0, -17.0, -46.0), (8.0, 10.0, 16.0)),
     ((40.0, 2.0, -47.0), (26.0, 9.0, 9.0)),
 )
 

@@ -22,8 +22,8 @@ _TISSUES = {
     anatomy.FAT: (0.80, 260, 65),
     anatomy.BONE: (0.06, 400, 12),
     anatomy.FLUID: (1.0, 4200, 1900),
-    anatomy.GREY: (0.83, 1150, 95),
-    anatomy.WHITE: (0.71, 720, 76),
+    anatomy.GREY: (0.83, 1200, 95),
+    anatomy.WHITE: (0.71, 620, 76),
     anatomy.MUSCLE: (0.70, 950, 38),
     anatomy.EYE: (1.0, 3600, 1100),
     anatomy.OEDEMA: (0.80, 1250, 132),
@@ -44,7 +44,7 @@ class Sequence:
 
 
 SEQUENCES = (
-    Sequence("T1", 550, 12, 0),
+    Sequence("T1", 500, 12, 0),
     Sequence("T2", 4500, 100, 0),
     Sequence("FLAIR", 9000, 110, 2420),
 )
