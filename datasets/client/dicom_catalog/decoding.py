@@ -2,8 +2,9 @@
 
 Published versions are uncompressed and never come here. The decoders behind pydicom hold the
 interpreter's lock while they work, so threads gain nothing (measured: two threads decode as fast as
-one): processes are forked that write into one shared array. The first frame is decoded before, so
-that the decoder is loaded once and little work is not worth a process.
+one). Where half a second of work is left, processes are forked that write into one shared array;
+below that the forks cost more than they save (64 slices of RLE or JPEG-LS), and frames are decoded
+one by one. How long a frame takes is measured on the second one: the first loads the decoder.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ FASTEST = {
     JPEGLosslessSV1: "gdcm",
     RLELossless: "pylibjpeg",
 }
-_WORTH_PROCESSES = 0.05  # seconds; a fork costs some milliseconds
+_WORTH_PROCESSES = 0.5  # seconds of work; two forks, their pages and the copy out cost 0.1
 _MOST_PROCESSES = 8
 _MOST_TEXT = 300
 
@@ -56,13 +57,13 @@ def decode_frames(frames: Sequence[StoredFrame], take: Take) -> None:
 
     Colour comes as RGB by pixel. NotDecodable where a file is damaged or no decoder here reads it.
     """
+    _decode(frames, range(min(1, len(frames))), take)
     began = time.perf_counter()
-    _decode(frames, [0], take)
-    rest = range(1, len(frames))
-    if not rest:
-        return
+    _decode(frames, range(1, min(2, len(frames))), take)
+    seconds = time.perf_counter() - began
+    rest = range(2, len(frames))
     processes = min(len(os.sched_getaffinity(0)), _MOST_PROCESSES, len(rest))
-    if processes < 2 or (time.perf_counter() - began) * len(rest) < _WORTH_PROCESSES:
+    if processes < 2 or seconds * len(rest) < _WORTH_PROCESSES:
         _decode(frames, rest, take)
     else:
         _decode_in_processes(frames, rest, processes, take)
