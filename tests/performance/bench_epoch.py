@@ -43,7 +43,10 @@ _MEMORY = "12g"
 def image() -> str:
     """The tag of the image `imaging` as the checkout has it."""
     builds = plan_builds(load_images(ROOT / "images" / "catalog.yaml"), read_site(load_settings()))
-    return next(build.tag for build in builds if build.image.id == "imaging")
+    tag = next(build.tag for build in builds if build.image.id == "imaging")
+    if not docker.from_env().images.list(tag):
+        raise SystemExit(f"{tag} is not built. Run ./radlab image build first, or give --image.")
+    return tag
 
 
 @contextlib.contextmanager
