@@ -46,7 +46,7 @@ def lungs_of(hu: NDArray[np.int16]) -> NDArray[np.bool_]:
 def candidates(hu: NDArray[np.int16]) -> list[tuple[float, tuple[int, ...]]]:
     """Blobs in the lungs as (score, place), by differences of Gaussians on every second pixel."""
     lungs = lungs_of(hu)
-    values = np.where(lungs, np.clip(hu, -900, 0), -850).astype(np.float32)
+    values = np.where(lungs, np.clip(hu, -900, -400), -850).astype(np.float32)
     values = values.reshape(84, 128, 2, 128, 2).mean((2, 4))
     best = np.zeros(values.shape, dtype=np.float32)
     for mm in (2.5, 4.0, 6.0):

@@ -93,14 +93,14 @@ def _paint_body(
     body = outline < 1
     hu[body] = SKIN
     hu[outline < 0.955] = FAT
-    thick = 1.42 + 0.25 * np.clip(y / 80, 0, 1) + 0.25 * high
+    thick = 1.5 + 0.3 * np.clip(y / 80, 0, 1) + 0.25 * high
     shoulder = outline < 0.72 * high
     muscle = ((cage < thick) | shoulder) & (outline < 0.9)
     # Fat lies between the muscles, along surfaces that follow the chest wall.
     sheets = line(rng, SLICES, 12).astype(np.float32)[:, None, None]
     between = np.abs(((cage * 5 + 0.5 * wavy + 0.4 * sheets) % 1.6) - 0.8) < 0.09
     hu[muscle] = MUSCLE
-    hu[muscle & between] = FAT + 30
+    hu[muscle & between] = FAT + 45
     return np.asarray(body)
 
 

@@ -55,7 +55,7 @@ def draw(patients: int, seed: int, knobs: Knobs) -> list[Plan]:
     """One scan of each of `patients`: four in five have one to three nodules."""
     rng = np.random.default_rng([seed, 41])
     order = rng.permutation(patients)
-    kernels = rng.choice(len(KERNELS), size=patients)
+    kernels = rng.permutation(patients) % len(KERNELS)
     worn = np.random.default_rng([seed, 42]).random(patients) < knobs["bead"]
     turned = {name: knobs[name] for name in ("contrast", "size", "noise")}
     plans = []

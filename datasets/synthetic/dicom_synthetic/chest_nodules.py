@@ -28,8 +28,8 @@ from dicom_synthetic.chest_grid import (
 from dicom_synthetic.volumes import Shape3, Volume, smooth3
 
 DENSITIES = ("solid", "part-solid", "ground glass")
-_SOLID, _GLASS = 30.0, -610.0
-_SMALL, _LARGE = 3.0, 11.5  # radii in mm
+_SOLID, _GLASS = 30.0, -590.0
+_SMALL, _LARGE = 3.2, 12.0  # radii in mm
 Radii = NDArray[np.float64]
 _AROUND = np.array(
     [(a, b, c) for a in (-1, 0, 1) for b in (-1, 0, 1) for c in (-1, 0, 1) if a or b or c],

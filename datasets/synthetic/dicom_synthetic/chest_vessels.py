@@ -15,7 +15,7 @@ from dicom_synthetic.volumes import Volume
 
 Radii = NDArray[np.float64]
 _LUMEN, _WALL = -990.0, 5.0
-_GENERATIONS, _STEPS, _STEP_MM = 6, 15, 1.5
+_GENERATIONS, _STEPS, _STEP_MM = 7, 14, 1.4
 _HILUM: Place = (30.0, 8.0, 4.0)
 
 
@@ -23,8 +23,8 @@ def paint_vessels(hu: Volume, lungs: Mask, chest: Chest) -> None:
     """Great vessels, airways and the trees of both lungs, drawn into the HU."""
     rng = np.random.default_rng([chest.seed, 2])
     _paint_great(hu, lungs)
-    arteries, thick, airways, bores = _trees(lungs, rng, 7, 3.6, True)
-    veins, thin, _, _ = _trees(lungs, rng, 6, 3.0, False)
+    arteries, thick, airways, bores = _trees(lungs, rng, 8, 3.7, True)
+    veins, thin, _, _ = _trees(lungs, rng, 8, 3.1, False)
     filled = tubes(np.concatenate([arteries, veins]), np.concatenate([thick, thin]))
     filled *= lungs
     blend(hu, filled, BLOOD)
@@ -97,7 +97,7 @@ def _trees(
         going = alive[-1]
         start, hilum = np.repeat(grown[-1][going], 2, 0), np.repeat(hilum[going], 2, 0)
         heading = _split(np.repeat(heading[going], 2, 0), rng)
-        shares = rng.uniform(0.66, 0.86, len(start))
+        shares = rng.uniform(0.7, 0.92, len(start))
         thick = np.maximum(np.repeat(taper[-1][going], 2) * shares, 0.45)
     return (
         np.concatenate(points),
