@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 
 from dicom_catalog.errors import NotCacheable
-from dicom_catalog.room import Place, find_place, free_for_caches
+from dicom_catalog.room import Place, find_place, free_for_caches, taken_in
 
 Make = Callable[[int], Any]
 
@@ -221,12 +221,14 @@ class ItemCache:
         """Alone on these bytes of the records, among all processes and threads."""
         assert self.folder is not None
         # A file of its own each time: locks of one open file do not keep its threads apart.
-        file = os.open(self.folder / "records", os.O_RDWR | os.O_CLOEXEC)
+        # Opened through the one that is open: somebody may have deleted the folder meanwhile.
+        file = os.open(f"/proc/self/fd/{self._writable}", os.O_RDWR | os.O_CLOEXEC)
         try:
-            lock = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, start, length, 0)
-            fcntl.fcntl(file, fcntl.F_OFD_SETLKW, lock)
+            fcntl.fcntl(file, fcntl.F_OFD_SETLKW, _lock(fcntl.F_WRLCK, start, length))
             yield
         finally:
+            # Closing alone would not do: a process forked meanwhile has the same open file.
+            fcntl.fcntl(file, fcntl.F_OFD_SETLK, _lock(fcntl.F_UNLCK, start, length))
             os.close(file)
 
     def __getstate__(self) -> tuple[str, int, Place | None]:
@@ -239,6 +241,10 @@ class ItemCache:
         self._open()
 
 
+def _lock(kind: int, start: int, length: int) -> bytes:
+    return struct.pack("hhqqi", kind, os.SEEK_SET, start, length, 0)
+
+
 def _close(*files: int) -> None:
     for file in files:
         os.close(file)
@@ -247,14 +253,21 @@ def _close(*files: int) -> None:
 def make_room(place: Place, key: str) -> None:
     """Delete caches that nobody has open, the longest unused first, down to half of the room."""
     caches = [path for path in place.folder.iterdir() if path.is_dir() and path.name != key]
-    sizes = {path: sum(file.stat().st_blocks * 512 for file in path.iterdir()) for path in caches}
+    sizes = {path: taken_in(path) for path in caches}
     taken = sum(sizes.values())
-    for path in sorted(caches, key=lambda path: path.stat().st_mtime):
+    for path in sorted(caches, key=_last_used):
         if taken <= place.room // 2:
             return
         if _unused(path):
             shutil.rmtree(path, ignore_errors=True)
             taken -= sizes[path]
+
+
+def _last_used(folder: Path) -> float:
+    try:
+        return folder.stat().st_mtime
+    except OSError:  # another process was first to delete or rename it
+        return 0.0
 
 
 def _unused(folder: Path) -> bool:

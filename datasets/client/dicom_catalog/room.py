@@ -7,6 +7,7 @@ container's limit until it is deleted. So the two are told apart, and each gets 
 
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,14 +65,26 @@ def free_for_caches(folder: Path) -> int:
     return max(0, free - max(min(_KEPT_FREE, size // 2), size // _SHARE_KEPT_FREE))
 
 
+def taken_in(folder: Path) -> int:
+    """Bytes of the disk that all files below `folder` take.
+
+    What another process deletes or renames meanwhile takes none.
+    """
+    taken = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                taken += os.stat(os.path.join(place, name)).st_blocks * 512
+    return taken
+
+
 def place_for(folder: Path) -> Place | None:
     """`folder` as a place for caches, made where it is absent; None where it cannot be written."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK):
             return None
-        taken = sum(path.stat().st_blocks * 512 for path in folder.rglob("*"))
-        room = taken + free_for_caches(folder)
+        room = taken_in(folder) + free_for_caches(folder)
     except OSError:
         return None
     in_memory = is_in_memory(folder)
