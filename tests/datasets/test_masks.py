@@ -254,3 +254,11 @@ def test_any_order_of_frames_gives_the_same_masks(
     version.seg("9", [(1, "lung")], [(1, place, wanted[place]) for place in order[:count]])
     np.testing.assert_array_equal(version.masks()["lung"], wanted)
     version.index.close()
+
+
+def test_a_box_through_several_slices_is_on_each_of_them(version: Version) -> None:
+    box = Box(FRAMES[2][0], "nodule", 1, 2, 3, 4, first=1, last=2)
+    values = {name: getattr(box, name) for name in Box.__dataclass_fields__} | {"more": "{}"}
+    version.put("boxes", series_uid=SERIES, **values)
+    found = [read_boxes(version.index, SERIES, FRAMES[k : k + 1]) for k in range(4)]
+    assert found == [[], [box], [box], []]

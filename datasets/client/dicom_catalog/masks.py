@@ -93,7 +93,10 @@ def read_label_map(
 
 
 def read_boxes(connection: sqlite3.Connection, series_uid: str, frames: Frames) -> list[Box]:
-    """The boxes on these frames of a series, those through several slices included."""
+    """The boxes on these frames of a series.
+
+    A box through several slices is on each of them, and is given once.
+    """
     if not _has_masks(connection):
         return []
     names = ", ".join(f'"{name}"' for name in _BOX_FIELDS)  # left and right are words of SQL
@@ -101,8 +104,28 @@ def read_boxes(connection: sqlite3.Connection, series_uid: str, frames: Frames) 
         f"SELECT {names} FROM boxes WHERE series_uid = ? ORDER BY rowid", (series_uid,)
     ).fetchall()
     wanted = set(frames)
-    boxes = (_box(dict(zip(_BOX_FIELDS, line, strict=True))) for line in lines)
-    return [box for box in boxes if (box.instance_uid, box.frame) in wanted]
+    boxes = [_box(dict(zip(_BOX_FIELDS, line, strict=True))) for line in lines]
+    places = _places(connection, series_uid, wanted) if boxes else []
+    return [
+        box
+        for box in boxes
+        if (box.instance_uid, box.frame) in wanted
+        or (
+            box.first is not None
+            and box.last is not None
+            and any(box.first <= place <= box.last for place in places)
+        )
+    ]
+
+
+def _places(
+    connection: sqlite3.Connection, series_uid: str, wanted: set[tuple[str, int]]
+) -> list[int]:
+    """Which slices of the series these frames are."""
+    lines = connection.execute(
+        "SELECT instance_uid, frame, place FROM frames WHERE series_uid = ?", (series_uid,)
+    )
+    return [place for uid, frame, place in lines if (uid, frame) in wanted]
 
 
 def _box(row: dict[str, Any]) -> Box:
