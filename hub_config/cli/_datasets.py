@@ -23,6 +23,7 @@ from dicom_archive.errors import (
 )
 from dicom_archive.store import Published, Store
 from dicom_archive.visibility import EVERYONE
+from dicom_catalog.errors import CatalogError, Withdrawn
 from hub_config.cli._site import open_site
 from hub_config.errors import BadInput, Busy, Conflict, NotFound, RadLabError, Unready
 from hub_config.groups.rules import unknown_group
@@ -32,7 +33,8 @@ from hub_config.settings import load_settings
 # Commands run from the checkout; the cards of the sample sets are data files of it.
 CARDS = Path(__file__).resolve().parents[2] / "datasets" / "cards"
 
-_KINDS: dict[type[ArchiveError], type[RadLabError]] = {
+_KINDS: dict[type[Exception], type[RadLabError]] = {
+    Withdrawn: Conflict,
     AlreadyPublished: Conflict,
     UidConflict: Conflict,
     VersionWithdrawn: Conflict,
@@ -46,13 +48,13 @@ _KINDS: dict[type[ArchiveError], type[RadLabError]] = {
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """The archive's refusals as RadLab's, with the archive's code."""
+    """The refusals of archive and catalog as RadLab's, with their own code."""
     try:
         yield
-    except ArchiveError as error:
+    except (ArchiveError, CatalogError) as error:
         kind: type[RadLabError] = _KINDS.get(type(error), BadInput)
         refused = kind("{reason}", reason=str(error))
-        refused.__dict__["code"] = error.code  # the archive's own, which says more than the kind's
+        refused.__dict__["code"] = error.code  # its own, which says more than the kind's
         raise refused from error
 
 

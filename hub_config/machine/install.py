@@ -164,8 +164,11 @@ def _samples(settings: Settings, root: Path, say: Say) -> None:
     """Generate the sample datasets that are not there in the version of their card."""
     for card in sorted((root / "datasets" / "cards").glob("*.yaml")):
         version = str(yaml.safe_load(card.read_text(encoding="utf-8"))["version"])
-        # A withdrawn version leaves its folder where groups saw it: it does not come back by itself.
-        if not any(settings.path("datasets", "visible").glob(f"*/{card.stem}/{version}")):
+        # A withdrawn version leaves its folder where groups saw it: it stays away. Of a draft
+        # that was withdrawn only its own folder says so.
+        place = settings.path("datasets", "versions", card.stem, version)
+        seen = any(settings.path("datasets", "visible").glob(f"*/{card.stem}/{version}"))
+        if not seen and not (place / "withdrawn.json").is_file():
             _sample(settings, card.stem, say)
 
 

@@ -13,6 +13,7 @@ from dicom_archive.store import Store
 from hub_config.cli.__main__ import main
 from hub_config.db import migrate, open_database
 from hub_config.groups.store import GroupStore
+from hub_config.machine import install
 from hub_config.settings import load_settings
 
 Said = pytest.CaptureFixture[str]
@@ -125,3 +126,31 @@ def test_what_cannot_be_done_is_said_in_a_sentence(
     out = capsys.readouterr().err
     assert said in out
     assert "Traceback" not in out
+
+
+def test_labels_of_a_withdrawn_version_are_refused_with_its_reason(
+    lab: Store, capsys: Said, tmp_path: Path
+) -> None:
+    assert main(["dataset", "withdraw", "mine@1.0.0", "--reason", "Two were swapped"]) == 0
+    capsys.readouterr()
+    words = ["export", "mine@1.0.0", str(tmp_path / "out"), "--as", "csv", "--json"]
+    assert main(["dataset", *words]) == 1
+    assert "Two were swapped" in json.loads(capsys.readouterr().out)["error"]["message"]
+
+
+def test_a_name_with_an_empty_version_withdraws_nothing(lab: Store, capsys: Said) -> None:
+    assert main(["dataset", "withdraw", "mine@", "--reason", "none"]) == 1
+    assert [one["withdrawn"] for one in ask(capsys, "list")] == [None, None]
+
+
+def test_up_does_not_make_a_sample_again_whose_draft_was_withdrawn(
+    lab: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cards = tmp_path / "root" / "datasets" / "cards"
+    cards.mkdir(parents=True)
+    (cards / "mine.yaml").write_text("version: 1.1.0\n", encoding="utf-8")
+    made: list[str] = []
+    monkeypatch.setattr(install, "_sample", lambda settings, name, say: made.append(name))
+    lab.withdraw("mine", "1.1.0", "Swapped", "2026-01-01T00:00:00Z")
+    install._samples(load_settings(), tmp_path / "root", lambda _: None)
+    assert made == []

@@ -112,9 +112,10 @@ class Store:
 
     def find(self, name: str) -> Path:
         """The folder of `name` or `name@version`; NotPublished names the nearest."""
-        plain, _, version = name.partition("@")
+        plain, at, version = name.partition("@")
         known = self.versions(plain)
-        if version and version not in known:
+        # `name@`, from an empty variable in a script, must not withdraw whatever is newest.
+        if at and version not in known:
             raise NotPublished(f"{plain} has no version {version}. There is: {', '.join(known)}.")
         if not version:
             good = [one for one in known if self.withdrawn(plain, one) is None]
