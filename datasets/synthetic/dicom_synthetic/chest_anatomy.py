@@ -62,7 +62,7 @@ def paint_chest(chest: Chest) -> tuple[Volume, Mask]:
     deep = np.abs(y) / (chest.half_depth * np.maximum(wide, 0.05))
     cage = across**POWER + deep**POWER + 0.02 * wavy
     hu = np.full(SHAPE, AIR, dtype=np.float32)
-    body = _paint_body(hu, chest, cage, wavy, rng)
+    _paint_body(hu, chest, cage, wavy, rng)
     cavity = cage < 1
     hu[cavity] = FAT
     below = z < _dome(chest, rng)
@@ -70,7 +70,7 @@ def paint_chest(chest: Chest) -> tuple[Volume, Mask]:
     _paint_abdomen(hu, cavity & below, chest, rng)
     _paint_heart(hu, lungs, chest)
     hu[lungs] = LUNG
-    _paint_table(hu, body)
+    _paint_table(hu)
     return hu, lungs
 
 
@@ -83,7 +83,7 @@ def _wavy(rng: np.random.Generator) -> Volume:
 
 def _paint_body(
     hu: Volume, chest: Chest, cage: Volume, wavy: Volume, rng: np.random.Generator
-) -> Mask:
+) -> None:
     x, y, _ = AXES
     high = np.clip((Z - 40) / 70, 0, 1)[:, None, None] ** 1.5
     half = chest.half_width * 1.13 + chest.fat_mm + 4 - 6 * high
@@ -101,7 +101,6 @@ def _paint_body(
     between = np.abs(((cage * 5 + 0.5 * wavy + 0.4 * sheets) % 1.6) - 0.8) < 0.09
     hu[muscle] = MUSCLE
     hu[muscle & between] = FAT + 45
-    return np.asarray(body)
 
 
 def _dome(chest: Chest, rng: np.random.Generator) -> Volume:
@@ -133,8 +132,7 @@ def _paint_heart(hu: Volume, lungs: Mask, chest: Chest) -> None:
     sac = ellipsoid(lean, centre, (60 * size, 47 * size, 54 * size))
     lungs[part] &= sac >= 1
     view = hu[part]
-    inner = (sac < 1) & (view > -500) | (sac < 1)
-    view[inner & (z > chest.dome_z - 22)] = FAT + 8
+    view[(sac < 1) & (z > chest.dome_z - 22)] = FAT + 8
     view[(sac < 0.87) & (z > chest.dome_z - 20)] = BLOOD
     groove = np.abs(x - 20 + 0.8 * (y + 30)) < 2.2
     view[(sac > 0.62) & (sac < 0.9) & groove & (z > chest.dome_z - 18)] = FAT + 25
@@ -157,7 +155,7 @@ def _paint_abdomen(hu: Volume, belly: Mask, chest: Chest, rng: np.random.Generat
         hu[part][chosen] = value
 
 
-def _paint_table(hu: Volume, body: Mask) -> None:
+def _paint_table(hu: Volume) -> None:
     """The table's shell under the back, with foam inside."""
     x, y, _ = AXES
     height = (y + 0.0011 * x**2 - 146)[0]
@@ -166,4 +164,3 @@ def _paint_table(hu: Volume, body: Mask) -> None:
     near = np.abs(x[0]) < 160
     hu[:, foam & near] = -890
     hu[:, shell & near] = -380
-    del body

@@ -1,4 +1,4 @@
-"""The sample set `chest-ct`: thin chests of CT with none to three nodules in the lungs.
+"""The sample set `chest-ct`: CT of the chest with none to three nodules in the lungs.
 
 Every nodule is marked exactly, as a segment and as a box through its slices. Crossings of vessels,
 granulomas and scars look like nodules in one slice and are not marked. Read `chest_anatomy.py`,
@@ -80,7 +80,7 @@ class Scan:
 
 
 def make_scan(plan: Plan) -> Scan:
-    """The scan of a plan, in about two seconds."""
+    """The scan of a plan, in about a second."""
     person = np.random.default_rng([plan.seed, 43, plan.patient])
     age = int(np.clip(person.normal(61, 11), 35, 88))
     sex = "F" if person.random() < 0.5 else "M"
