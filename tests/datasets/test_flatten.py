@@ -153,6 +153,46 @@ def test_a_seg_without_sources_is_found_by_its_position() -> None:
     ]
 
 
+def without_sources(data: bytes, **removed: None) -> bytes:
+    dataset = pydicom.dcmread(io.BytesIO(data))
+    for group in dataset.PerFrameFunctionalGroupsSequence:
+        del group.DerivationImageSequence
+    for keyword in removed:
+        del dataset[keyword]
+    buffer = io.BytesIO()
+    dataset.save_as(buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"PatientID": "P0"},
+        {"SeriesInstanceUID": "2.25.77"},
+        {"FrameOfReferenceUID": "2.25.78"},
+    ],
+)
+def test_a_seg_without_sources_lies_on_no_other_patient_series_or_frame(
+    other: dict[str, str],
+) -> None:
+    data, images = one_seg()
+    strangers = slices([(0, 0, 0), (0, 0, 2)], **other)
+    for number, one in enumerate(strangers):
+        one.SOPInstanceUID = f"2.25.90{number}"
+    again = derived_from_bytes(without_sources(data), by_uid(strangers) | images)
+    assert {row["instance_uid"] for row in again.masks} == set(images)
+
+
+def test_a_seg_that_names_neither_source_nor_series_is_refused_beside_two_series() -> None:
+    data, images = one_seg()
+    twins = slices([(0, 0, 0), (0, 0, 2)], SeriesInstanceUID="2.25.77")
+    for number, one in enumerate(twins):
+        one.SOPInstanceUID = f"2.25.90{number}"
+    bare = without_sources(data, ReferencedSeriesSequence=None)
+    with pytest.raises(BadImage, match="which of them it marks"):
+        derived_from_bytes(bare, by_uid(twins) | images)
+
+
 @pytest.mark.parametrize("keep", [0, 200, 1000, -1])
 def test_a_seg_cut_short_is_refused(keep: int) -> None:
     data, images = one_seg()

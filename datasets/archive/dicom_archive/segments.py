@@ -135,7 +135,32 @@ class _Wanted:
             return instance_uid, self._at_position(place, [instance_uid], frames)[1]
         if place.position is None:
             raise BadImage(f"its frame {at + 1} names no image that is here, and has no position")
-        return self._at_position(place, list(self._images), None)
+        return self._at_position(place, self._candidates(), None)
+
+    def _candidates(self) -> list[str]:
+        """Images that a frame without a source may lie on: of its patient, in its frame of
+        reference, and of the series that the SEG refers to (PS3.3 C.12.4), where it says so.
+
+        BadImage where images of several series remain: a position alone does not tell T1 from T2.
+        """
+        asked = self._dataset
+        referred = {
+            str(item.SeriesInstanceUID) for item in asked.get("ReferencedSeriesSequence", [])
+        }
+        found = [
+            uid
+            for uid, image in self._images.items()
+            if image.get("PatientID") == asked.get("PatientID")
+            and _same_or_unsaid(image, asked, "FrameOfReferenceUID")
+            and (not referred or image.get("SeriesInstanceUID") in referred)
+        ]
+        series = {str(self._images[uid].get("SeriesInstanceUID")) for uid in found}
+        if len(series) > 1:
+            raise BadImage(
+                f"it names no source image, and {len(series)} series of this patient are here: "
+                "nobody can say which of them it marks"
+            )
+        return found
 
     def _named(self, at: int) -> tuple[str, list[int]] | None:
         for group in _groups(self._dataset, at):
@@ -178,3 +203,8 @@ class _Wanted:
         if uid not in self._known:
             self._known[uid] = describe(self._images[uid], 0, 0).places
         return self._known[uid]
+
+
+def _same_or_unsaid(one: Dataset, other: Dataset, keyword: str) -> bool:
+    values = one.get(keyword), other.get(keyword)
+    return not all(values) or values[0] == values[1]
