@@ -50,14 +50,27 @@ def test_nuclei_hold_more_of_the_blue_dye(tiles: list[Tile]) -> None:
         assert blue[tile.objects > 0].mean() > blue[ring].mean()
 
 
+def threshold(tile: Tile) -> NDArray[np.bool_]:
+    """Pixels that Otsu's threshold on the blue dye calls nucleus."""
+    blue = hematoxylin(tile.pixels)
+    return np.asarray(ndimage.binary_opening(blue > otsu(blue.ravel())))
+
+
 def test_a_threshold_finds_nuclei_but_not_all(tiles: list[Tile]) -> None:
     dice = []
     for tile in tiles:
-        blue = hematoxylin(tile.pixels)
-        found = ndimage.binary_opening(blue > otsu(blue.ravel()))
-        truth = tile.objects > 0
+        found, truth = threshold(tile), tile.objects > 0
         dice.append(2 * (found & truth).sum() / (found.sum() + truth.sum()))
-    assert 0.5 < np.mean(dice) < 0.85
+    assert 0.6 < np.mean(dice) < 0.82
+
+
+def test_how_much_is_blue_tells_tumour_from_normal_only_in_part() -> None:
+    tiles = [make_tile(plan) for plan in draw(24, 2024, DEFAULTS)[::TILES]]
+    tiles += [make_tile(plan) for plan in draw(24, 2024, DEFAULTS)[1::TILES]]
+    area = np.array([threshold(tile).mean() for tile in tiles])
+    tumour = np.array([tile.labels["tumour"] == "yes" for tile in tiles])
+    higher = area[tumour][:, None] > area[~tumour][None, :]
+    assert 0.70 < higher.mean() < 0.85
 
 
 def test_hospitals_differ_in_colour_and_in_nothing_else() -> None:

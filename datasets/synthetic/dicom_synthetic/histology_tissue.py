@@ -92,7 +92,9 @@ def _stroma(rng: np.random.Generator) -> tuple[Field, Field]:
 
 
 def _glands(rng: np.random.Generator, grade: str) -> list[_Gland]:
-    spacing, count = {"normal": (104, 9), "low": (92, 9), "high": (150, 2)}[grade]
+    # Crypts may be packed and tumours rich in stroma: the share of glands does not tell them apart.
+    low, high, count = {"normal": (97, 108, 9), "low": (92, 108, 9), "high": (150, 150, 2)}[grade]
+    spacing = rng.uniform(low, high)
     jitter = 7 if grade == "normal" else 17
     found = []
     angle, shift = rng.uniform(0, np.pi), rng.uniform(0, spacing, 2)
@@ -126,12 +128,17 @@ def _draw_gland(rng: np.random.Generator, grade: str, row: float, column: float)
 
 @dataclass(frozen=True)
 class _Grain:
-    """Unevenness that all glands of a tile take their part of; `cleft` is where tissue shrank."""
+    """Unevenness that all glands of a tile take their part of; `cleft` is where tissue shrank.
+
+    `blue` is what their cytoplasm binds of hematoxylin, `close` how densely their nuclei stand.
+    """
 
     fine: Field
     middle: Field
     coarse: Field
     cleft: Field
+    blue: float
+    close: float
 
 
 def _draw_grain(rng: np.random.Generator) -> _Grain:
@@ -140,6 +147,8 @@ def _draw_grain(rng: np.random.Generator) -> _Grain:
         middle=smooth(rng, SHAPE, 8),
         coarse=smooth(rng, SHAPE, 20),
         cleft=ramp(smooth(rng, SHAPE, 50) + 0.2),
+        blue=float(rng.uniform(0.10, 0.30)),
+        close=float(rng.uniform(0.85, 1.3)),
     )
 
 
@@ -174,7 +183,9 @@ def _gland(
     tumour = grade != "normal"
     acid = 0.52 - 0.10 * top + 0.05 * grain.fine
     # Busy cells hold RNA, which binds hematoxylin as DNA does: less difference to the nucleus.
-    basic = rng.uniform(*((0.10, 0.28) if tumour else (0.08, 0.22))) + 0.06 * grain.fine[::-1]
+    basic = (
+        grain.blue * (1.35 if tumour else 0.72) + rng.uniform(-0.04, 0.04) + 0.06 * grain.fine[::-1]
+    )
     # Walls between neighbouring cells run from base to top: a comb around the gland.
     comb = np.cos(angle * np.round(gland.radius * 2 * np.pi / 11) + 1.5 * grain.coarse)
     acid += 0.07 * ramp(comb * 2 - 1)
@@ -191,7 +202,7 @@ def _gland(
     tissue.acid[...] = tissue.acid * (1 - 0.8 * cleft)
     tissue.acid[...] = np.where(cells, acid + 0.15 * rim, tissue.acid)
     tissue.basic[...] = np.where(cells, basic, tissue.basic)
-    nuclei = _gland_nuclei(rng, gland, grade, crowding, taken)
+    nuclei = _gland_nuclei(rng, gland, grade, crowding * grain.close, taken)
     taken |= depth > -2
     return nuclei
 
@@ -215,7 +226,7 @@ def _gland_nuclei(
     crowding: float,
     taken: NDArray[np.bool_],
 ) -> list[Nucleus]:
-    spacing = {"normal": 8.2, "low": 6.0, "high": 7.0}[grade] / crowding
+    spacing = {"normal": 7.9, "low": 6.4, "high": 6.6}[grade] / crowding
     count = int(2 * np.pi * gland.radius / spacing)
     nuclei = []
     for k in range(count):
@@ -224,8 +235,8 @@ def _gland_nuclei(
         if grade == "normal":
             inward, long, wide = (
                 7.5 + rng.normal(0, 1.0),
-                rng.uniform(5.0, 6.8),
-                rng.uniform(3.3, 4.4),
+                rng.uniform(5.1, 7.1),
+                rng.uniform(3.3, 4.6),
             )
         elif grade == "low":
             inward, long, wide = (
@@ -243,7 +254,7 @@ def _gland_nuclei(
         row, column = gland.row + away * np.sin(angle), gland.column + away * np.cos(angle)
         if not _free(taken, row, column):
             continue
-        dark = rng.normal(0.74, 0.10) if grade == "normal" else rng.normal(0.68, 0.17)
+        dark = rng.normal(0.60, 0.14) if grade == "normal" else rng.normal(0.62, 0.17)
         coarse = 0.10 if grade == "normal" else 0.22
         turn = angle + rng.normal(0, 0.12 if grade == "normal" else 0.25)
         nuclei.append(Nucleus(row, column, long, wide, turn, dark, coarse, "epithelial"))
@@ -261,7 +272,7 @@ def _sheet(
     rng: np.random.Generator, tissue: Tissue, taken: NDArray[np.bool_], crowding: float
 ) -> list[Nucleus]:
     """A solid tumour: large nuclei of all shapes in a sheet, between bands of stroma."""
-    solid = ramp((smooth(rng, SHAPE, 85) + 0.75) / 0.25)
+    solid = ramp((smooth(rng, SHAPE, 85) + rng.uniform(0.1, 0.9)) / 0.25)
     body = ~taken & (solid > 0.5)
     walls = ridges(smooth(rng, SHAPE, 11), 0.22)
     acid = 0.42 + 0.10 * walls + 0.06 * smooth(rng, SHAPE, 6)
@@ -289,10 +300,10 @@ def _inside(row: float, column: float) -> tuple[int, int]:
 def _scattered(rng: np.random.Generator, taken: NDArray[np.bool_]) -> list[Nucleus]:
     """Cells of the stroma: spindles along the bundles, lymphocytes in crowds, plasma cells."""
     # Inflamed or not has nothing to do with the grade, and makes any tissue blue.
-    crowd = ramp(smooth(rng, SHAPE, 45) * 0.8 + rng.uniform(0.0, 0.9))
+    crowd = ramp(smooth(rng, SHAPE, 45) * 0.8 + rng.uniform(-0.3, 1.5))
     flow = smooth(rng, SHAPE, 90) * 0.5
     nuclei = []
-    for row, column in rng.uniform(-3, SIZE + 3, (420, 2)):
+    for row, column in rng.uniform(-3, SIZE + 3, (480, 2)):
         dice = rng.random(3)
         if not _free(taken, row, column):
             continue
