@@ -169,13 +169,15 @@ def test_dciodvfy_finds_no_error(name: str, tmp_path: Path) -> None:
         ("chest-film", "marker", "marker", ("finding", "opacity")),
         ("breast-us", "calipers", "calipers", ("pathology", "malignant")),
         ("endoscopy", "forceps", "forceps", ("polyp", "yes")),
+        ("chest-ct", "bead", "bead", ("nodules", "yes")),
+        ("brain-mr", "capsule", "capsule", ("tumour", "yes")),
     ],
 )
 def test_a_shortcut_at_full_strength_goes_with_the_finding(
     name: str, knob: str, column: str, finding: tuple[str, str]
 ) -> None:
     generator = GENERATORS[name]
-    plans = generator.draw(4, 8, knobs(generator, **{knob: 1.0}))
+    plans = generator.draw(5, 8, knobs(generator, **{knob: 1.0}))
     planted = [generator.make(plan).labels for plan in plans]
     ill = [labels[column] for labels in planted if labels[finding[0]] == finding[1]]
     assert ill and all(value == 1 for value in ill)
