@@ -4,8 +4,8 @@
 the layout's number. Layout 2 holds studies, series and frames; layout 1, of the first versions, one
 row an image, and stays readable: a notebook that names a version gets it next year as well.
 
-`images` and `frames` hold images only. Derived objects (SEG, SR) are files of the version and of its
-manifest, listed in `objects`, and what they say stands flattened in `labels`, `masks` and `boxes`.
+`images` and `frames` hold images only. Derived objects (SEG, SR) are files of the version and of
+its manifest, listed in `objects`; what they say stands flattened in `masks` and `boxes`.
 """
 
 from __future__ import annotations
