@@ -54,30 +54,53 @@ def make_report(
     named = {box.instance_uid for box in boxes} | set(labels)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        report = sr.MeasurementReport(
-            observation_context=_context(),
-            procedure_reported=codes.LN.CTUnspecifiedBodyRegion
-            if first.get("Modality") == "CT"
-            else Code("363679005", "SCT", "Imaging procedure"),
-            imaging_measurements=groups,
-            title=codes.DCM.ImagingMeasurementReport,
-        )
-        made = sr.ComprehensiveSR(
-            evidence=[header for one, header in headers.items() if one in named],
-            content=report,
-            series_instance_uid=derived_uid("sr series", first.SeriesInstanceUID),
-            series_number=SERIES_NUMBER + 1,
-            sop_instance_uid=uid,
-            instance_number=1,
-            manufacturer=MAKER,
-            manufacturer_model_name=MODEL,
-            software_versions=VERSION,
-            device_serial_number="0",
-            is_complete=True,
-            is_final=False,
-        )
+        content = _measured(groups, first)
+        made = _document([header for one, header in headers.items() if one in named], content, uid)
     made.SeriesDescription = f"{synthetic}report"
     fix_time(made, first)
+    return made
+
+
+def _measured(groups: Sequence[Any], first: Dataset) -> Dataset:
+    """The root of the content: a container with all groups."""
+    report = sr.MeasurementReport(
+        observation_context=_context(),
+        procedure_reported=codes.LN.CTUnspecifiedBodyRegion
+        if first.get("Modality") == "CT"
+        else Code("363679005", "SCT", "Imaging procedure"),
+        imaging_measurements=groups,
+        title=codes.DCM.ImagingMeasurementReport,
+    )
+    root: Dataset = report[0]
+    return root
+
+
+def _document(evidence: Sequence[Dataset], content: Dataset, uid: str) -> Dataset:
+    """The report as an object: `content` with the modules of patient, study, series and document.
+
+    The constructor copies its content in depth and searches it four times, only to check what is
+    so here by construction (each image that is named is evidence, no region lies in 3D). That took
+    more time than all else, so it gets an empty container, and the content stands there afterwards.
+    """
+    items = content["ContentSequence"]
+    # Deleted first: to set it would empty the element that `items` is.
+    del content["ContentSequence"]
+    content.ContentSequence = []
+    made = sr.ComprehensiveSR(
+        evidence=evidence,
+        content=content,
+        series_instance_uid=derived_uid("sr series", evidence[0].SeriesInstanceUID),
+        series_number=SERIES_NUMBER + 1,
+        sop_instance_uid=uid,
+        instance_number=1,
+        manufacturer=MAKER,
+        manufacturer_model_name=MODEL,
+        software_versions=VERSION,
+        device_serial_number="0",
+        is_complete=True,
+        is_final=False,
+    )
+    made["ContentSequence"] = items
     return made
 
 
