@@ -54,6 +54,14 @@ def test_numbers_are_numbers_identifiers_and_targets_stay_texts(table: LabelTabl
     assert table.labels(0, names, "value")["value"] == "1.5"
 
 
+def test_whole_numbers_keep_their_digits_and_an_infinite_one_stays(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("stem,n\na,9007199254740993\nb,12345678901234567890\nc,1e3\nd,1e30\ne,inf\n")
+    table = LabelTable(path)
+    found = [table.labels(row, {"n": "n"}, "")["n"] for row in range(5)]
+    assert found == [9007199254740993, "12345678901234567890", 1000, 1e30, float("inf")]
+
+
 @pytest.mark.parametrize("content", ["", "a,b\n", "\x00\x01\n\x02,\x03,\x04\n1\n2,2,2,2,2\n"])
 def test_a_file_that_is_no_table_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "t.csv"

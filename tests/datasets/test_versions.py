@@ -13,7 +13,7 @@ from versions_support import NOON, card, image, publish
 
 from dicom_archive.diff import compare, splits_of
 from dicom_archive.errors import AlreadyPublished, BadImage, SplitLeak, UidConflict
-from dicom_archive.manifest import MANIFEST_NAME, read_manifest, read_table
+from dicom_archive.manifest import MANIFEST_NAME, find_damage, read_manifest, read_table
 from dicom_archive.objects import file_hash
 from dicom_archive.store import Store
 from dicom_catalog import Catalog
@@ -105,6 +105,32 @@ def test_the_same_uid_with_other_bytes_is_a_conflict_and_with_the_same_a_copy(
         with pytest.raises(UidConflict, match="other bytes"):
             staged.add(image("P1", seed=5), "other")
         assert len(staged) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (True, 1),
+        (np.bool_(False), 0),
+        (float("nan"), None),
+        (np.int64(7), 7),
+        (2**63 - 1, 2**63 - 1),
+        (2**63, str(2**63)),
+        (-(10**30), str(-(10**30))),
+        (0.1, 0.1),
+        (float("-inf"), float("-inf")),
+    ],
+)
+def test_labels_that_sqlite_would_change_are_changed_before_they_are_hashed(
+    store: Store, given: object, kept: object
+) -> None:
+    images = [image(f"P{k}", kind="ab"[k % 2]) for k in range(6)]
+    images[0].labels["given"] = given
+    made = publish(store, images=images)
+    assert find_damage(made.folder) == []
+    (row,) = (r for r in read_table(made.folder) if r["instance_uid"] == images[0].uid)
+    assert row["labels"]["given"] == kept
+    assert type(row["labels"]["given"]) is type(kept)
 
 
 def test_a_series_of_two_patients_is_a_conflict(store: Store) -> None:

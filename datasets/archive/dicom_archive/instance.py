@@ -8,14 +8,16 @@ index can say at which byte each frame begins. What comes in another syntax is r
 from __future__ import annotations
 
 import io
+import math
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
+import numpy as np
 import pydicom
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
@@ -27,6 +29,7 @@ from dicom_catalog.header import Described, describe
 Labels = dict[str, Any]
 UIDS = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID")
 BITS = (1, 8, 16, 32, 64)
+_INTEGERS = 2**63  # SQLite's integers have 64 bits, one of them the sign
 _UNDEFINED = 0xFFFFFFFF  # of an encapsulated element, which ends by a delimiter
 _DERIVED = ("SEG", "SR", "RTSTRUCT", "RWV", "PR", "ANN", "KO")
 
@@ -78,6 +81,26 @@ def check_identity(dataset: Dataset) -> None:
             raise BadImage(f"its {keyword} is no UID")
     if not str(dataset.get("PatientID", "")):
         raise BadImage("it has no Patient ID, so no split by patient is possible")
+
+
+def sound_labels(labels: Mapping[str, Any]) -> Labels:
+    """Labels as the index gives them back.
+
+    The root hash is made of the labels before SQLite has them and checked with what it gives back:
+    a truth value comes back as 0 or 1, NaN as NULL, and more than 64 bits it does not take. An
+    infinite number comes back as it is, and tables of real studies have some.
+    """
+    return {name: _sound(value) for name, value in labels.items()}
+
+
+def _sound(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, int):
+        return value if -_INTEGERS <= value < _INTEGERS else str(value)
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 @contextmanager

@@ -6,7 +6,6 @@ or its patient. Which column does so is found by trying: the one that names the 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -15,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from dicom_archive.errors import BadLabels
+from dicom_archive.instance import sound_labels
 from dicom_catalog.errors import NoSuchColumn, unknown
 from dicom_catalog.index import IMAGE_COLUMNS
 
@@ -108,7 +108,8 @@ class LabelTable:
             text = self.text(row, column)
             numeric = column != target and self._numeric[column]
             found[published] = None if text == "" else (_number(text) if numeric else text)
-        return found
+        # Here already, because a report of what is marked has the labels, too.
+        return sound_labels(found)
 
     def classes(self, rows: Sequence[int], target: str) -> list[str]:
         """Sorted values of the target over `rows`; BadLabels where they are no classes."""
@@ -136,8 +137,12 @@ def published_names(columns: Sequence[str]) -> dict[str, str]:
 
 
 def _number(text: str) -> float | int:
-    value = float(text)
-    return int(value) if math.isfinite(value) and value == int(value) and "." not in text else value
+    try:
+        return int(text)  # not by way of a float, which has 53 bits
+    except ValueError:
+        value = float(text)
+    whole = abs(value) < 2**63 and value == int(value)
+    return int(value) if whole and "." not in text else value
 
 
 def _is_numeric(values: pd.Series[str]) -> bool:

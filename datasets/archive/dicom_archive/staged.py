@@ -22,7 +22,7 @@ from dicom_archive import derived
 from dicom_archive.cards import Card
 from dicom_archive.derived import Derived
 from dicom_archive.errors import BadImage, UidConflict
-from dicom_archive.instance import Instance
+from dicom_archive.instance import Instance, sound_labels
 from dicom_archive.manifest import Origin
 from dicom_archive.objects import Objects, file_hash, files_in
 from dicom_archive.version import Earlier, Published, Taken, assemble
@@ -106,6 +106,7 @@ class Staged:
         UidConflict where another image has its UID, or its series is another patient's. The bytes
         are not kept in memory.
         """
+        instance = replace(instance, labels=sound_labels(instance.labels))
         row = instance.row
         return self._take(instance, row, key, _pixel_hash(instance))
 
