@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 import zipfile
 from pathlib import Path
@@ -148,3 +149,10 @@ def test_a_file_is_what_its_bytes_say_whatever_its_name(tmp_path: Path, pictures
     }
     assert dict(listing.left_out) == {"text.dcm": "it is called .dcm but is no DICOM file"}
     assert [one.name for one in listing.others] == ["notes"]
+
+
+def test_a_pipe_among_the_files_is_left_be(pictures: Path) -> None:
+    os.mkfifo(pictures / "pipe.png")
+    listing = scan(pictures)
+    assert [path.name for path in listing.others] == ["pipe.png"]
+    assert listing.found and not listing.left_out

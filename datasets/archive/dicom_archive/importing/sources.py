@@ -223,6 +223,8 @@ def _use_dicomdir(listing: Listing) -> None:
 def identify(path: Path, relative: str) -> Found | None:
     """What the file at `path` is; None for no image, BadImage for one that is broken."""
     try:
+        if not stat.S_ISREG(path.stat().st_mode):  # to open a pipe would wait for ever
+            return None
         with path.open("rb") as file:
             head = file.read(352)
     except OSError as error:
