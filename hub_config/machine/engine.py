@@ -130,7 +130,9 @@ def stop_if_ours(settings: Settings) -> bool:
         return False
     if answers(settings):
         client = connect(settings)
-        if client.containers.list() or client.networks.list(filters={"label": LABEL}):
+        if client.containers.list(ignore_removed=True) or client.networks.list(
+            filters={"label": LABEL}
+        ):
             return False  # somebody's containers run in it, or another RadLab relies on it
     os.kill(identity["pid"], signal.SIGTERM)
     processes.wait_gone(identity, 30)

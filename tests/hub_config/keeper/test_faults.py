@@ -119,7 +119,7 @@ def test_what_the_engine_does_after_it_was_given_up_is_no_second_container(
     assert faulty.passed_late.wait(30)
     running = starter.start(lease.id, order())
     label = {"label": f"radlab.lease={lease.id}"}
-    (only,) = docker_client.containers.list(all=True, filters=label)
+    (only,) = docker_client.containers.list(all=True, filters=label, ignore_removed=True)
     assert only.id == running.container_id
 
 

@@ -101,7 +101,7 @@ async def test_a_start_whose_keeper_is_killed_arrives_and_a_running_server_never
         keeper.begin()
         arrived = await starting
         label = {"label": f"radlab.lease={lease_id}"}
-        (only,) = docker_client.containers.list(all=True, filters=label)
+        (only,) = docker_client.containers.list(all=True, filters=label, ignore_removed=True)
         assert (only.id, only.status) == (arrived.container_id, "running"), (moment, path)
         lease = lab.ledger.get(lease_id)
         assert lease.active and lease.ready_at and lease.container_id == only.id

@@ -43,7 +43,7 @@ def radlab(tmp_path: Path, tiny: str, docker_client: docker.DockerClient) -> Ite
     ensure_networks(docker_client, settings)
     yield settings
     label = {"label": f"radlab.instance={settings.instance}"}
-    for container in docker_client.containers.list(all=True, filters=label):
+    for container in docker_client.containers.list(all=True, filters=label, ignore_removed=True):
         container.remove(force=True)
     for volume in docker_client.volumes.list(filters=label):
         volume.remove(force=True)

@@ -44,7 +44,7 @@ def hub(radlab: Settings, keeper: EngineKeeper) -> SmallHub:
 
 def containers(client: docker.DockerClient, settings: Settings) -> list:
     label = f"radlab.instance={settings.instance}"
-    return client.containers.list(all=True, filters={"label": label})
+    return client.containers.list(all=True, filters={"label": label}, ignore_removed=True)
 
 
 def inside(container, *command: str) -> tuple[int, str]:
