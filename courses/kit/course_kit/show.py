@@ -1,0 +1,77 @@
+"""Small calm cards between the cells: a line of colour at the left, words, nothing else.
+
+Each is HTML with inline styles, and plain text for where no HTML is shown.
+"""
+
+from __future__ import annotations
+
+import html
+
+from IPython.display import HTML, display
+
+COLOURS = {
+    "right": ("#059669", "#ecfdf5", "✓"),
+    "wrong": ("#d97706", "#fffbeb", "→"),
+    "note": ("#2563eb", "#eff6ff", "i"),
+    "plain": ("#94a3b8", "#f8fafc", ""),
+}
+
+
+class Card(HTML):
+    """One card; `str()` of it is its plain text."""
+
+    def __init__(self, text: str, *, kind: str = "note", title: str = "", code: str = "") -> None:
+        self.plain = "\n".join(part for part in (title, text, code) if part)
+        super().__init__(  # type: ignore[no-untyped-call]
+            card_html(text, kind=kind, title=title, code=code)
+        )
+
+    def __repr__(self) -> str:
+        return self.plain
+
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
+        return {"text/html": str(self.data), "text/plain": self.plain}
+
+
+def card_html(text: str, *, kind: str = "note", title: str = "", code: str = "") -> str:
+    """The HTML of a card; text, title and code are escaped, line breaks kept."""
+    colour, ground, sign = COLOURS[kind]
+    parts = [_line(f"{sign} {title}".strip(), f"font-weight:600;color:{colour}")] if title else []
+    if text:
+        parts.append(_line(text, "color:#1e293b;white-space:pre-line"))
+    if code:
+        shown = html.escape(code)
+        style = "margin-top:4px;font-family:monospace;color:#475569"
+        parts.append(f'<div style="{style}">{shown}</div>')
+    style = (
+        f"border-left:4px solid {colour};background:{ground};padding:8px 14px;margin:4px 0;"
+        "max-width:760px;border-radius:0 6px 6px 0;line-height:1.5;font-size:14px"
+    )
+    return f'<div style="{style}">{"".join(parts)}</div>'
+
+
+def show(text: str, *, kind: str = "note", title: str = "", code: str = "") -> None:
+    """Display a card below the running cell."""
+    render(Card(text, kind=kind, title=title, code=code))
+
+
+def render(thing: object) -> None:
+    """Display anything below the running cell."""
+    display(thing)  # type: ignore[no-untyped-call]
+
+
+class Outcome:
+    """Yes or no for code that asks; a cell that ends in it shows nothing more than the card."""
+
+    def __init__(self, yes: bool) -> None:
+        self._yes = yes
+
+    def __bool__(self) -> bool:
+        return self._yes
+
+    def _ipython_display_(self) -> None:
+        return None
+
+
+def _line(text: str, style: str) -> str:
+    return f'<div style="{style}">{html.escape(text)}</div>'
