@@ -22,6 +22,8 @@ class FakeHub:
         self.facts: dict[str, Any] = {"warn_minutes": 10, "stop_why": None, "extend": None}
         self.beats: list[dict[str, Any]] = []
         self.asked: list[str] = []
+        self.progress: list[dict[str, Any]] = []
+        self.progress_refused = False
         self.refusal: dict[str, Any] | None = None
         self._server = ThreadingHTTPServer((address, 0), self._handler())
 
@@ -55,7 +57,11 @@ class FakeHub:
         if token != f"token {TOKEN}":
             return 403, {"error": {"code": "session_token_only"}}
         self.asked.append(path)
-        if path.endswith("/extend"):
+        if path.endswith("/progress"):
+            if self.progress_refused:
+                return 429, {"error": {"code": "said_too_often"}}
+            self.progress += body["progress"]
+        elif path.endswith("/extend"):
             if self.refusal is not None:
                 return 409, {"error": self.refusal}
             end = clock.from_iso(self.facts["ends_at"])

@@ -63,9 +63,66 @@ def test_a_new_version_goes_beside_the_old_one(home: Path, modules: Path) -> Non
     laid = lay(home, modules, "1.1.0")
     assert laid.folder == home / "05_classification-1.1.0"
     assert laid.notebook.read_text() == "1.1.0"
+    assert laid.notice == "module_new_version"
     assert (home / "05_classification" / "lesson.ipynb").read_text() == "my work"
     laid.notebook.write_text("more work")
-    assert lay(home, modules, "1.1.0").notebook.read_text() == "more work"
+    again = lay(home, modules, "1.1.0")
+    assert (again.notebook.read_text(), again.notice) == ("more work", None)
+
+
+@pytest.mark.parametrize(
+    ("language", "heading", "told"),
+    [
+        ("en", "# Chest films: version 1.1.0", "The figures are larger."),
+        ("zh_CN", "# 胸片：版本 1.1.0", "图变大了。"),
+    ],
+)
+def test_a_new_version_says_what_has_changed(
+    home: Path, modules: Path, language: str, heading: str, told: str
+) -> None:
+    facts = {
+        "title": {"en": "Chest films", "zh_CN": "胸片"},
+        "changes": {"en": "The figures are larger.", "zh_CN": "图变大了。"},
+    }
+    path = modules / "05_classification" / "1.1.0" / "module.json"
+    path.write_text(json.dumps(facts))
+    lay(home, modules)
+    note = (lay(home, modules, "1.1.0", language).folder / desk.NOTE).read_text()
+    assert heading in note
+    assert told in note
+    assert "~/05_classification" in note
+    assert not (home / "05_classification" / desk.NOTE).exists()
+
+
+@pytest.mark.parametrize("facts", ["", "[]", '{"changes": null}', '{"title": 5, "changes": 7}'])
+def test_a_new_version_without_a_note_is_laid_all_the_same(
+    home: Path, modules: Path, facts: str
+) -> None:
+    (modules / "05_classification" / "1.1.0" / "module.json").write_text(facts)
+    lay(home, modules)
+    laid = lay(home, modules, "1.1.0")
+    assert laid.notice == "module_new_version"
+    assert laid.notebook.read_text() == "1.1.0"
+
+
+def test_notebooks_are_laid_anew_where_none_is_left(home: Path, modules: Path) -> None:
+    folder = lay(home, modules).folder
+    for notebook in folder.glob("*.ipynb"):
+        notebook.unlink()
+    assert lay(home, modules).notebook == folder / "lesson.ipynb"
+    assert (folder / "lesson.ipynb").read_text() == "1.0.0"
+
+
+def test_the_lesson_is_opened_and_not_a_backup_or_another_notebook(
+    home: Path, modules: Path
+) -> None:
+    folder = lay(home, modules).folder
+    (folder / "lesson.backup-20260301-120000.ipynb").write_text("before")
+    (folder / "answers.ipynb").write_text("mine")
+    assert lay(home, modules).notebook.name == "lesson.ipynb"
+    for name in ("lesson.ipynb", "lesson.zh.ipynb"):
+        (folder / name).unlink()
+    assert lay(home, modules).notebook.name == "answers.ipynb"
 
 
 def test_a_folder_of_the_students_own_is_left_alone(home: Path, modules: Path) -> None:
@@ -171,6 +228,7 @@ def test_the_session_is_told_from_the_environment(home: Path) -> None:
             "RADLAB_GPUS": "GPU-a,GPU-b",
             "RADLAB_GPUS_SIMULATED": "1",
             "RADLAB_MODULE": "05_classification",
+            "RADLAB_MODULE_VERSION": "1.1.0",
             "RADLAB_NOTICES": "module_read_only",
         }
     )
@@ -187,6 +245,7 @@ def test_the_session_is_told_from_the_environment(home: Path) -> None:
         "gpus": ["GPU-a", "GPU-b"],
         "simulated": True,
         "module": "05_classification",
+        "module_version": "1.1.0",
         "home_full": False,
         "notices": ["module_read_only"],
     }
@@ -215,7 +274,8 @@ def test_no_notice_is_longer_than_jupyterlab_shows(language: str) -> None:
     values = {
         "time": "20:30", "minutes": "1440", "limit": "127.5", "used": "127.6", "why": "",
         "module": "05_classification", "process": "python3.11 -m my",
-        "notebooks": "n" * int(longest_name) + " +1",
+        "notebooks": "n" * int(longest_name) + " +1", "page": "n" * int(longest_name),
+        "module_version": "1.10.0", "backup": "lesson.zh.backup-20260301-120000.ipynb",
     }  # fmt: skip
     said = {code: words.format(**values) for code, words in codes[language]}
     for why in ("waited_for", "early", "longest", "hours"):
@@ -227,7 +287,8 @@ def test_no_notice_is_longer_than_jupyterlab_shows(language: str) -> None:
 def test_every_notice_is_written_in_both_languages() -> None:
     text, codes = notices()
     assert [code for code, _ in codes["en"]] == [code for code, _ in codes["zh"]]
-    shown = set(re.findall(r"say\('(\w+)'", text)) | set(re.findall(r"[?:] '([a-z_]+)'", text))
+    shown = {"module_new_version", "reset_no_page", "reset_not_published", "reset_no_room"}
+    shown |= set(re.findall(r"say\('(\w+)'", text)) | set(re.findall(r"[?:] '([a-z_]+)'", text))
     told = {"home_full", "module_missing", "module_read_only", "simulated", "ends", "ends_soon"}
     told |= {"idle", "recalled", "hours_used", "waited_for", "early", "longest", "hours"}
     assert {code for code, _ in codes["zh"]} == told | shown - {"en", "zh"}

@@ -1,5 +1,6 @@
 /**
- * RadLab's notices in JupyterLab: the session's end, memory, a full home, a missing module.
+ * RadLab's notices in JupyterLab: the session's end, memory, a full home, a missing module; and the
+ * button that begins a module's page anew (its place in the toolbar: schemas/).
  *
  * A prebuilt extension written by hand, so that no image needs Node: JupyterLab's loader asks for
  * `window._JUPYTERLAB[name]` with `init` and `get`, and for a plugin in what `get` returns. It
@@ -17,6 +18,8 @@
   const LAST_SAVE = 30 * 1000;
   const EXTEND = 'radlab:extend-session';
   const KEEP = 'radlab:keep-session';
+  const RESET = 'radlab:reset-page';
+  const RESET_NOW = 'radlab:reset-page-now';
 
   const MESSAGES = {
     en: {
@@ -42,6 +45,15 @@
       home_full: 'Your home folder is full, so nothing new can be saved. Delete what you no longer need, then save again.',
       module_missing: 'The files of module {module} are not on this server. Tell your instructor.',
       module_read_only: 'The module could not be copied into your home folder, so it is opened read-only. Make room, then start again.',
+      module_new_version: 'Module {module} has a new version, {module_version}, in a folder of its own. Your work is untouched; NEW_VERSION.md says more.',
+      reset: 'Reset this page',
+      reset_hint: 'Begin this page anew; what you have written is kept beside it',
+      reset_ask: 'Begin {page} anew? What you have written is kept beside it as a backup.',
+      reset_yes: 'Begin anew',
+      reset_done: 'The page is as it was given out. Your own is kept as {backup}.',
+      reset_no_page: 'This page is not in your home folder, so there is nothing to reset.',
+      reset_not_published: 'This page came from no module of this server, so it cannot be reset.',
+      reset_no_room: 'Your home folder has no room for a backup, so nothing was changed. Delete what you no longer need, then try again.',
       simulated: 'The GPU of this session is simulated: code runs on the processor.'
     },
     zh: {
@@ -67,6 +79,15 @@
       home_full: '您的主目录已满，无法保存新内容。请删除不再需要的文件，然后重新保存。',
       module_missing: '此服务器上没有课程模块 {module} 的文件。请告诉您的教师。',
       module_read_only: '课程模块无法复制到您的主目录，因此以只读方式打开。请先清理空间，然后重新启动。',
+      module_new_version: '课程模块 {module} 有新版本 {module_version}，已放入单独的文件夹。您的工作没有改动；说明见 NEW_VERSION.md。',
+      reset: '重置此页',
+      reset_hint: '重新开始此页；您写的内容会保存在旁边',
+      reset_ask: '要重新开始 {page} 吗？您写的内容会作为备份保存在旁边。',
+      reset_yes: '重新开始',
+      reset_done: '此页已恢复为发放时的样子。您自己的内容保存为 {backup}。',
+      reset_no_page: '此页不在您的主目录中，因此没有可重置的内容。',
+      reset_not_published: '此页不属于此服务器上的任何课程模块，因此无法重置。',
+      reset_no_room: '您的主目录没有空间保存备份，因此没有做任何更改。请删除不再需要的文件，然后重试。',
       simulated: '本次会话的 GPU 是模拟的：代码在处理器上运行。'
     }
   };
@@ -97,17 +118,17 @@
       this.settings = settings;
     }
 
-    async ask(path, method) {
-      const url = new URL(`radlab/session${path}`, new URL(this.settings.baseUrl, location.href));
+    async ask(path, method, body) {
+      const url = new URL(`radlab/${path}`, new URL(this.settings.baseUrl, location.href));
       const headers = this.settings.token ? { Authorization: `token ${this.settings.token}` } : {};
       const xsrf = document.cookie.match(/(?:^|;\s*)_xsrf=([^;]*)/);
       if (xsrf) {
         headers['X-XSRFToken'] = xsrf[1];
       }
       const answer = await fetch(url, {
-        method, headers, credentials: 'same-origin', cache: 'no-store'
+        method, headers, body: body && JSON.stringify(body), credentials: 'same-origin', cache: 'no-store'
       });
-      // A refusal to extend is answered with the session, too.
+      // A refusal is answered with its reason.
       if (!answer.ok && ![409, 503].includes(answer.status)) {
         throw new Error(`${url.pathname} answered ${answer.status}`);
       }
@@ -129,7 +150,7 @@
     async refresh() {
       const asked = this.asked;
       try {
-        const session = await this.server.ask('', 'GET');
+        const session = await this.server.ask('session', 'GET');
         // What was asked for meanwhile is newer.
         if (asked === this.asked) {
           this.apply(session);
@@ -268,13 +289,49 @@
     async ask(path, tell) {
       this.asked += 1;
       try {
-        const session = await this.server.ask(path, 'POST');
+        const session = await this.server.ask(`session${path}`, 'POST');
         tell(session);
         this.apply(session);
       } catch (error) {
         console.warn('RadLab session:', error);
         this.emit(say('unanswered'), 'error', { autoClose: 10000 });
         this.end.key = null;
+      }
+    }
+
+    /** The notebook in front, where it is a module's: they say so themselves. */
+    page() {
+      const context = this.app.shell.currentWidget?.context;
+      return context?.model?.getMetadata?.('radlab') ? context : null;
+    }
+
+    async askReset() {
+      const context = this.page();
+      if (context) {
+        const page = named([context.path.split('/').pop()]);
+        const actions = [{ label: say('reset_yes'), commandId: RESET_NOW, args: { path: context.path } }];
+        await this.emit(say('reset_ask', { page }), 'warning', { autoClose: 20000, actions });
+      }
+    }
+
+    async reset(path) {
+      const context = this.page();
+      if (!context || context.path !== path) {
+        return;
+      }
+      try {
+        // What stands in the browser and is not saved yet belongs into the backup.
+        await context.save();
+        const answer = await this.server.ask('reset', 'POST', { path });
+        if (answer.refused) {
+          this.emit(say(`reset_${answer.refused}`), 'error', { autoClose: false });
+          return;
+        }
+        await context.revert();
+        this.emit(say('reset_done', { backup: answer.backup }), 'success', { autoClose: 20000 });
+      } catch (error) {
+        console.warn('RadLab reset:', error);
+        this.emit(say('unanswered'), 'error', { autoClose: 10000 });
       }
     }
 
@@ -304,6 +361,13 @@
       const notices = new Notices(app);
       app.commands.addCommand(EXTEND, { label: 'RadLab', execute: () => notices.extend() });
       app.commands.addCommand(KEEP, { label: 'RadLab', execute: () => notices.keep() });
+      app.commands.addCommand(RESET, {
+        label: () => say('reset'),
+        caption: () => say('reset_hint'),
+        isVisible: () => notices.page() !== null,
+        execute: () => notices.askReset()
+      });
+      app.commands.addCommand(RESET_NOW, { label: 'RadLab', execute: args => notices.reset(args.path) });
       app.restored.then(() => {
         notices.refresh();
         setInterval(() => notices.refresh(), READ_EVERY);

@@ -18,7 +18,8 @@ from typing import Any
 
 from radlab_session import memory
 from radlab_session.activity import beat, pids, watch_again
-from radlab_session.hub import Hub, Unanswered
+from radlab_session.hub import Hub, Refused, Unanswered
+from radlab_session.progress import Shown
 
 LOOK_SECONDS = 5
 BEAT_SECONDS = 30
@@ -44,6 +45,7 @@ class Heart:
         self._monotonic = monotonic
         self._root = root
         self._watch = memory.Watch(root)
+        self._shown = Shown(Path(environ.get("HOME", "/home/student")))
         self._paths: dict[str, str] = {}
         self._pids: dict[str, int] = {}
         self.answer: dict[str, Any] = {}
@@ -71,6 +73,7 @@ class Heart:
         if now >= self._next:
             self._next = now + BEAT_SECONDS
             await self.speak()
+            await self.show_progress()
 
     async def speak(self, *, keep: bool = False) -> None:
         """Tell the Hub how this server is; `keep`: a person wants it to go on."""
@@ -81,6 +84,19 @@ class Heart:
             await self._hear(self._hub.beat(told))
         except Unanswered as error:
             log.info("the Hub does not answer: %s", error)
+
+    async def show_progress(self) -> None:
+        """Tell the Hub what the student shows of their progress, where that has changed."""
+        changed = await asyncio.to_thread(self._shown.changed) if self._hub.there else []
+        if not changed:
+            return
+        try:
+            await self._hub.progress(changed)
+        except (Refused, Unanswered) as error:
+            # It is told again with the next beat.
+            log.info("the Hub does not take the progress: %s", error)
+        else:
+            self._shown.told(changed)
 
     async def extend(self) -> None:
         """Ask the Hub for more time; `hub.Refused` and `hub.Unanswered`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPError
@@ -47,6 +47,10 @@ class Hub:
     async def extend(self) -> dict[str, Any]:
         """Ask for more time; the facts. Refused says why not; Unanswered."""
         return await self._post("/extend", {})
+
+    async def progress(self, reports: Sequence[Mapping[str, Any]]) -> None:
+        """Say what the student shows of their progress; Refused (too often), Unanswered."""
+        await self._post("/progress", {"progress": list(reports)})
 
     async def _post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         if not self.there:

@@ -20,7 +20,8 @@ def session(environ: Mapping[str, str], heard: Mapping[str, Any] | None = None) 
 
     `ends_at` is ISO 8601 in UTC or None; `stop_why` is `idle`, `recalled` or `hours_used` where it
     ends before its time; `extend` is {minutes, refused}, None where the end is not near; `notices`
-    are the codes that `radlab-start` found: `home_full`, `module_missing`, `module_read_only`.
+    are the codes that `radlab-start` found: `home_full`, `module_missing`, `module_read_only`,
+    `module_new_version`.
     """
     free = room.free_bytes(Path(environ.get("HOME", "/")))
     told = {
@@ -34,6 +35,7 @@ def session(environ: Mapping[str, str], heard: Mapping[str, Any] | None = None) 
         "gpus": _words(environ.get("RADLAB_GPUS", "")),
         "simulated": environ.get("RADLAB_GPUS_SIMULATED") == "1",
         "module": environ.get("RADLAB_MODULE") or None,
+        "module_version": environ.get("RADLAB_MODULE_VERSION") or None,
         "home_free_bytes": free,
         "home_full": free is not None and free < room.NEEDED_BYTES,
         "notices": _words(environ.get("RADLAB_NOTICES", "")),
