@@ -17,7 +17,7 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,9 @@ from hub_config.offers.prose import Prose, read_prose
 from hub_config.settings import Settings
 
 LESSON = "lesson.py"
+SHIPPED = ("exercises.yaml", "quiz.yaml", "claims.yaml", "checks.py")
+PICTURES = "pictures"
+MOST_BYTES = 20_000_000
 PROSE = {"zh_CN": "lesson.zh.md"}
 _TURN = {"en": "your turn", "zh_CN": "轮到你了"}
 _SOLUTION = re.compile(
@@ -125,9 +128,16 @@ def build_notebook(
     return json.dumps(notebook, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def build_files(folder: Path) -> tuple[Module, dict[str, bytes]]:
-    """A module and the files of its built folder, by name, from its source folder."""
+def build_files(
+    folder: Path, origin: Mapping[str, str] | None = None
+) -> tuple[Module, dict[str, bytes]]:
+    """A module and the files of its built folder, by name, from its source folder.
+
+    `origin` is where the folder came from (address, commit); it is kept with the module.
+    """
     module = read_module(folder)
+    if origin:
+        module = module.model_copy(update={"source": dict(origin)})
     cells = read_lesson(folder / LESSON)
     files = {}
     for language in module.languages:
@@ -136,12 +146,33 @@ def build_files(folder: Path) -> tuple[Module, dict[str, bytes]]:
         files[NOTEBOOKS[language]] = text.encode()
     facts = json.dumps(module.model_dump(), indent=1, sort_keys=True, ensure_ascii=False)
     files[BUILT_METADATA] = (facts + "\n").encode()
-    return module, files
+    return module, files | shipped_files(folder)
 
 
-def publish_module(source: Path, out: Path) -> Published:
+def shipped_files(folder: Path) -> dict[str, bytes]:
+    """What a module brings beside its notebooks: by name, `pictures/` included.
+
+    Solutions, known wrong answers and the instructor's notes stay behind. A link is refused: it
+    would ship a file that is not the module's.
+    """
+    named = [folder / name for name in SHIPPED]
+    helpers = [path for path in folder.glob("*.py") if path.name != LESSON]
+    pictures = (folder / PICTURES).rglob("*")
+    files: dict[str, bytes] = {}
+    for path in sorted({*named, *helpers, *pictures}):
+        if path.is_symlink():
+            raise _broken(path, "it is a link; a module holds its own files")
+        if path.is_file() and "__pycache__" not in path.parts:
+            files[str(path.relative_to(folder))] = path.read_bytes()
+    size = sum(map(len, files.values()))
+    if size > MOST_BYTES:
+        raise _broken(folder, f"its files have {size:,} bytes; {MOST_BYTES:,} are allowed")
+    return files
+
+
+def publish_module(source: Path, out: Path, origin: Mapping[str, str] | None = None) -> Published:
     """Build the module of `source` into `out/<id>/<version>/`; ModuleChanged if that differs."""
-    module, files = build_files(source)
+    module, files = build_files(source, origin)
     folder = out / module.folder
     if folder.exists():
         if _content(folder) != files:
@@ -213,7 +244,8 @@ def _built_cell(cell: Cell, language: str, prose: Prose | None, solutions: bool)
 
 
 def _content(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in found}
 
 
 def _write(folder: Path, files: dict[str, bytes]) -> None:
@@ -222,10 +254,12 @@ def _write(folder: Path, files: dict[str, bytes]) -> None:
     draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder.parent))
     try:
         for name, content in files.items():
+            (draft / name).parent.mkdir(parents=True, exist_ok=True)
             (draft / name).write_bytes(content)
             (draft / name).chmod(0o644)
         # Students' containers read it as another user, whatever the umask here.
-        draft.chmod(0o755)
+        for inner in [draft, *(path for path in draft.rglob("*") if path.is_dir())]:
+            inner.chmod(0o755)
         os.rename(draft, folder)
     except OSError:
         shutil.rmtree(draft, ignore_errors=True)

@@ -47,6 +47,21 @@ _Line = Annotated[str, Field(min_length=1)]
 _Names = Annotated[list[_Line], AfterValidator(_distinct)]
 
 
+class Budget(BaseModel):
+    """What a page may take in one profile, and the parameters that make it fit."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    seconds: int = Field(ge=1, le=3600, description="Seconds for the whole notebook, at most.")
+    memory_gb: float | None = Field(default=None, gt=0, description="Memory it was made for.")
+    gpu_memory_gb: float | None = Field(
+        default=None, gt=0, description="GPU memory from which on this profile is chosen."
+    )
+    set: dict[str, bool | int | float | str] = Field(
+        default={}, description="Parameters of the notebook, by name."
+    )
+
+
 class Module(BaseModel):
     """One course module in one version; unknown keys are refused."""
 
@@ -71,6 +86,16 @@ class Module(BaseModel):
     datasets: _Names = Field(default=[], description="Datasets that it reads.")
     languages: _Names = Field(description="Languages that it is written in; `en` is one.")
     order: int = Field(ge=0, description="Place among the modules.")
+    budgets: dict[str, Budget] = Field(
+        default={}, description="What the page may take, by profile: class, ci, gpu_short ..."
+    )
+    changes: dict[str, _Line] | None = Field(
+        default=None, description="What is new in this version, in each language."
+    )
+    source: dict[str, str] | None = Field(
+        default=None,
+        description="Address and commit that it was published from.",
+    )
 
     @model_validator(mode="after")
     def _parts_agree(self) -> Module:
@@ -81,12 +106,18 @@ class Module(BaseModel):
             raise ValueError("languages: 'en' is the source and must be one of them")
         if self.gpu_memory_gb and not self.gpus:
             raise ValueError("gpu_memory_gb: a module without a GPU asks for no GPU memory")
-        for field in ("title", "summary", "objectives"):
+        for field in ("title", "summary", "objectives", "changes"):
+            if getattr(self, field) is None:
+                continue
             have, want = set(getattr(self, field)), set(self.languages)
             if have != want:
                 wrong = ", ".join(sorted(have ^ want))
                 raise ValueError(f"{field}: wants the module's languages and no other: {wrong}")
         return self
+
+    def changes_in(self, language: str) -> str:
+        """What is new in this version; nothing where its author said nothing."""
+        return self.changes[self.language(language)] if self.changes else ""
 
     @property
     def folder(self) -> str:

@@ -29,7 +29,7 @@ from hub_config.errors import BadInput
 _OPENING = re.compile(r"^<!-- *(?P<cell>[\w-]+)(?: +(?P<hash>[0-9a-f]{8})|(?P<code>: code)) *-->$")
 _PHRASE = re.compile(r"^- (?P<source>.+?) => (?P<translation>.+)$")
 _TWO_WORDS = re.compile(r"[A-Za-z]{2,}[,;:]? +[A-Za-z]{2,}")
-_CHINESE = re.compile(r"[\u4e00-\u9fff]")
+CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
 
 class BadTranslation(BadInput):
@@ -68,7 +68,7 @@ class Prose:
             translated = translated.replace(phrase, phrases[phrase])
             self.used.add((cell, phrase))
         for text in seen_texts(translated):
-            if not _CHINESE.search(text):
+            if not CHINESE.search(text):
                 raise self._untranslated(cell, text, f"<!-- {cell}: code -->")
         return translated
 

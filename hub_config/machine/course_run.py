@@ -1,0 +1,211 @@
+"""A course module run where its students will run it: in its image, hardened, without a network.
+
+`prove` lays the desk and runs `course_kit.prove` in a container of the module's image, with the
+cores and the memory that the module asks for. `here` runs it in this Python instead, for authors
+whose machine has the packages. A container of ours never outlives the call.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+import docker
+from docker.errors import APIError, DockerException, NotFound
+from docker.models.containers import Container
+
+from hub_config.errors import Unready
+from hub_config.machine import checkout
+from hub_config.offers.images import load_images
+from hub_config.offers.modules import Module
+from hub_config.offers.proving import Ask, ModuleUnproved, Report, lay_desk, read_report
+from hub_config.settings import Settings
+
+LABEL = "radlab.course-run"
+STUDENT = "10001:10001"
+_GRACE_SECONDS = 120
+# As a session has it: nothing but home, /tmp and the desk can be written.
+COMMAND = """
+cp -r /opt/venv/share/radlab/matplotlib /tmp/matplotlib
+export MPLCONFIGDIR=/tmp/matplotlib JUPYTER_RUNTIME_DIR=/tmp/runtime IPYTHONDIR=/tmp/ipython
+exec python -m course_kit.prove /desk
+"""
+
+
+def prove(
+    source: Path, settings: Settings, ask: Ask, *, here: bool = False, keep: Path | None = None
+) -> tuple[Module, Report]:
+    """Run the proof of the module in `source`; ModuleUnproved only where it ends without a word.
+
+    `keep` is a folder that gets the executed notebook and the report.
+    """
+    with _desk() as desk:
+        module = lay_desk(source, desk, ask)
+        if here:
+            _run_here(module, desk, settings)
+        else:
+            _run_in_image(module, desk, settings, ask)
+        report = read_report(desk)
+        if keep is not None:
+            keep.mkdir(parents=True, exist_ok=True)
+            for name in ("run.ipynb", "report.json"):
+                if (desk / name).exists():
+                    shutil.copy(desk / name, keep / name)
+    return module, report
+
+
+@contextlib.contextmanager
+def _desk() -> Iterator[Path]:
+    # Not below a folder that is closed to the student's user of the container.
+    folder = Path(tempfile.mkdtemp(prefix="radlab-course-", dir="/var/tmp"))
+    folder.chmod(0o777)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _run_here(module: Module, desk: Path, settings: Settings) -> None:
+    root = checkout.root()
+    parts = ("datasets/client", "datasets/synthetic", "courses/kit")
+    path = os.pathsep.join(str(root / part) for part in parts)
+    _mount_module(module, desk)
+    datasets = os.environ.get("RADLAB_DATASETS", str(_datasets(settings)))
+    environment = {
+        **os.environ,
+        "PYTHONPATH": path,
+        "RADLAB_DATASETS": datasets,
+        "RADLAB_MODULES": str(desk / "modules"),
+        "HOME": str(desk),
+    }
+    command = [sys.executable, "-m", "course_kit.prove", str(desk)]
+    done = subprocess.run(
+        command, env=environment, cwd=desk, check=False, stderr=subprocess.PIPE, text=True
+    )
+    if not (desk / "report.json").exists():
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise _ended(module, f"status {done.returncode}: {last}")
+
+
+def _mount_module(module: Module, desk: Path) -> None:
+    (desk / "modules" / module.id).mkdir(parents=True)
+    (desk / "modules" / module.folder).symlink_to(desk / "module")
+
+
+def _datasets(settings: Settings) -> Path:
+    return settings.path("datasets") / "visible" / "everyone"
+
+
+def _run_in_image(module: Module, desk: Path, settings: Settings, ask: Ask) -> None:
+    tag = _image(module, settings)
+    client = _client()
+    container: Container | None = None
+    with contextlib.closing(client), _stopped_by_signals():
+        try:
+            limits = _limits(module, desk, settings, ask)
+            container = client.containers.run(tag, ["sh", "-c", COMMAND], **limits)
+            status = container.wait(timeout=_longest(module, ask))
+            if not (desk / "report.json").exists():
+                raise _silent(module, container, int(status["StatusCode"]))
+        except (APIError, DockerException, OSError) as error:
+            raise ModuleUnproved(
+                "{id} could not be run: {reason}.",
+                do="Look at `./radlab doctor`, and at what the module does.",
+                id=module.id,
+                reason=str(error).rstrip("."),
+            ) from error
+        finally:
+            if container is not None:
+                with contextlib.suppress(NotFound, APIError):
+                    container.remove(force=True)
+
+
+def _limits(module: Module, desk: Path, settings: Settings, ask: Ask) -> dict[str, object]:
+    """What the container may use: as a session of this module, without a network."""
+    cores, memory = module.cpus or 2, module.memory_gb or 3
+    modules = f"/modules/{module.folder}"
+    return {
+        "name": f"radlab-course-{uuid.uuid4().hex[:12]}",
+        "labels": {LABEL: module.id},
+        "detach": True,
+        "user": STUDENT,
+        "network_mode": "none",
+        "read_only": True,
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges:true"],
+        "mem_limit": round(memory * 2**30),
+        "memswap_limit": round(memory * 2**30),
+        "cpu_period": 100_000,
+        "cpu_quota": round(cores * 100_000),
+        "pids_limit": 512,
+        "shm_size": "1g",
+        "tmpfs": {"/tmp": "mode=1777,size=1g,exec", "/home/student": "uid=10001,mode=700"},
+        "environment": {"RADLAB_LANGUAGE": ask.language, "RADLAB_GPUS_SIMULATED": "1"},
+        "volumes": {
+            str(_datasets(settings)): {"bind": "/datasets", "mode": "ro"},
+            str(desk): {"bind": "/desk", "mode": "rw"},
+            str(desk / "module"): {"bind": modules, "mode": "ro"},
+        },
+    }
+
+
+def _image(module: Module, settings: Settings) -> str:
+    return load_images(settings.path("offers", "images.yaml")).image(module.image).tag
+
+
+def _client() -> docker.DockerClient:
+    try:
+        return docker.from_env(timeout=60)
+    except DockerException as error:
+        raise Unready(
+            "Docker does not answer, and a module is proved in a container of its image.",
+            do="Start it (`./radlab up`), or use --here where the packages are installed.",
+        ) from error
+
+
+def _longest(module: Module, ask: Ask) -> float:
+    return module.budgets[ask.profile].seconds * ask.patience + _GRACE_SECONDS
+
+
+def _silent(module: Module, container: Container, status: int) -> ModuleUnproved:
+    container.reload()
+    last = container.logs(tail=5).decode(errors="replace").strip()
+    killed = container.attrs["State"].get("OOMKilled")
+    return _ended(module, "it was killed for memory" if killed else f"status {status}: {last}")
+
+
+def _ended(module: Module, reason: str) -> ModuleUnproved:
+    return ModuleUnproved(
+        "{id} ended without a report: {reason}.",
+        do="Give it more `memory_gb`, or let it need less.",
+        id=module.id,
+        reason=reason.rstrip("."),
+    )
+
+
+@contextlib.contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """SIGTERM unwinds like Ctrl-C, so that the container is removed."""
+
+    def unwind(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, unwind)
+    except ValueError:
+        # Not the main thread: whoever runs us there answers for signals.
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
