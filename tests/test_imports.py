@@ -41,6 +41,7 @@ DATASET_ARROWS: dict[str, set[str]] = {
     "dicom_catalog": set(),
     "dicom_synthetic": {"dicom_catalog"},
     "dicom_archive": {"dicom_catalog", "dicom_synthetic"},
+    "course_kit": {"dicom_catalog"},
 }
 OUTSIDE_FOR_HUB = {
     "cli": {"dicom_archive", "dicom_catalog"},
@@ -89,8 +90,8 @@ def test_hub_config_imports_point_one_way() -> None:
 
 
 @pytest.mark.parametrize("package", DATASET_ARROWS)
-def test_dataset_packages_import_one_way(package: str) -> None:
-    folders = list((ROOT / "datasets").glob(f"*/{package}"))
+def test_packages_of_datasets_and_courses_import_one_way(package: str) -> None:
+    folders = [*(ROOT / "datasets").glob(f"*/{package}"), *(ROOT / "courses").glob(f"*/{package}")]
     assert folders, f"{package} is gone"
     for path in modules(folders[0]):
         for name in imported(path):
@@ -107,7 +108,7 @@ def test_hub_config_reaches_datasets_only_where_the_arrows_say() -> None:
 
 
 def test_notebooks_import_of_our_code_only_what_students_have() -> None:
-    for path in (ROOT / "courses").glob("[0-9]*/lesson.py"):
+    for path in (ROOT / "courses").glob("[0-9]*/**/*.py"):
         tops = {name.split(".")[0] for name in imported(path)}
         assert not tops & {"hub_config", "dicom_archive"}, path
 

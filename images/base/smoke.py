@@ -30,7 +30,7 @@ def packages() -> None:
     for name in ("jupyterlab", "jupyter_server", "jupyterhub", "ipykernel", "pydicom", "anywidget"):
         importlib.import_module(name)
         check(True, f"{name} {importlib.metadata.version(name)}")
-    for name in ("radlab_session", "dicom_catalog", "dicom_synthetic"):
+    for name in ("radlab_session", "dicom_catalog", "dicom_synthetic", "course_kit"):
         importlib.import_module(name)
         check(True, f"{name} imports")
     for name in ("openjpeg", "libjpeg", "rle", "jpeg_ls"):

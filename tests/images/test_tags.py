@@ -29,7 +29,7 @@ TWO = "-----BEGIN CERTIFICATE-----\nBBBB\n-----END CERTIFICATE-----\n"
 def site(tmp_path: Path) -> Site:
     """A copy of what the images are built from, to be changed."""
     ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
-    for name in ("images", "datasets/client", "datasets/synthetic"):
+    for name in ("images", "datasets/client", "datasets/synthetic", "courses/kit"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
     return Site(tmp_path, "debootstrap", ONE.encode())
 
@@ -61,6 +61,7 @@ def test_the_same_files_give_the_same_names(site: Site, images: Images) -> None:
         "images/base/labextension/static/remoteEntry.js",
         "images/tools/install.py",
         "datasets/client/pyproject.toml",
+        "courses/kit/pyproject.toml",
         "images/base/packages.txt",
     ],
 )
