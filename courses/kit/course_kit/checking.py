@@ -15,6 +15,7 @@ import signal
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from course_kit.files import Exercise
 from course_kit.texts import own_texts, say, spoken
 
 LIMIT_SECONDS = 20.0
+_NUMBERS = "biufc"  # dtype kinds: truth values, whole, real and complex numbers
 
 
 class Wrong(Exception):
@@ -61,7 +63,7 @@ def near(value: Any, expected: Any, tolerance: float = 1e-6) -> bool:
     """
     try:
         found, wanted = np.asarray(value, dtype=float), np.asarray(expected, dtype=float)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False
     return found.shape == wanted.shape and bool(np.all(np.abs(found - wanted) <= tolerance))
 
@@ -93,7 +95,10 @@ def need_number(answer: Any, name: str) -> float:
         raise _wrong("not_a_number", name=name, kind=type(answer).__name__)
     if isinstance(answer, np.ndarray) and answer.size != 1:
         raise _wrong("many_numbers", name=name, count=answer.size)
-    value = float(answer.item() if isinstance(answer, np.ndarray) else answer)
+    try:
+        value = float(answer.item() if isinstance(answer, np.ndarray) else answer)
+    except (TypeError, ValueError, OverflowError):
+        raise _wrong("not_a_number", name=name, kind=type(answer).__name__) from None
     if math.isnan(value):
         raise _wrong("is_nan", name=name)
     return value
@@ -106,8 +111,11 @@ def need_array(
     _need_touched(answer, name)
     if hasattr(answer, "detach"):
         answer = answer.detach().cpu().numpy()
-    found = np.asarray(answer)
-    if found.dtype == object or (found.ndim == 0 and shape != ()):
+    try:
+        found = np.asarray(answer)
+    except ValueError:  # rows of different lengths
+        raise _wrong("not_an_array", name=name, kind=type(answer).__name__) from None
+    if found.dtype.kind not in _NUMBERS or (found.ndim == 0 and shape != ()):
         raise _wrong("not_an_array", name=name, kind=type(answer).__name__)
     if shape is not None and found.shape != shape:
         raise _wrong("other_shape", name=name, found=found.shape, wanted=shape)
@@ -124,7 +132,7 @@ def judge(
     if not callable(check):
         raise BrokenFile(f"checks.py has no function '{exercise.check}', as {exercise.id} wants.")
     try:
-        with redirect_stdout(StringIO()), time_limit(seconds):
+        with _quiet(), time_limit(seconds):
             check(answer)
     except Wrong as wrong:
         return Verdict(False, spoken(wrong.text), wrong.text["en"])
@@ -177,6 +185,14 @@ def time_limit(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """What student code prints or warns of, once a case, would bury the one sentence that helps."""
+    with redirect_stdout(StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def _need_touched(answer: Any, name: str) -> None:

@@ -6,7 +6,7 @@ breaks nothing, and none of its methods raises for what a student did.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -71,6 +71,7 @@ class Page:
     def check(self, id: str) -> show.Outcome:
         """Judge the answer to exercise `id`, show what was found; True where it is right."""
         exercise = self._exercise(id)
+        self._judged.pop(id, None)  # what it builds on may have been mended since
         verdict = self._judge(exercise)
         tried = self.progress.exercise(id)
         tried.tries += 1
@@ -159,7 +160,7 @@ class Page:
             text = say("check_missing", name=exercise.answer, id=exercise.id)
             return Verdict(False, text, text)
         kept = self._judged.get(exercise.id)
-        if kept is not None and kept[0] is answer and isinstance(answer, Callable):  # type: ignore[arg-type]
+        if kept is not None and kept[0] is answer and isinstance(answer, Callable):
             return kept[1]
         if self._checks is None:
             self._checks = load_checks(self.files.folder)

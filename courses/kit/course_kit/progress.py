@@ -3,6 +3,9 @@
 The file is the student's: nobody else reads it unless they say so (`consent`), and then only the
 counts leave the container. It is written whole or not at all; where the disk is full, the page
 goes on and says what that means.
+
+The same page may be open twice (two windows, two languages). So a save first takes over what the
+other has written: nothing earned is lost, and a consent taken back there is not given here again.
 """
 
 from __future__ import annotations
@@ -10,12 +13,14 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 FOLDER = Path(".radlab") / "progress"
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError)
 
 
 @dataclass
@@ -47,6 +52,7 @@ class Progress:
     exercises: dict[str, Tried] = field(default_factory=dict)
     quiz: dict[str, Answered] = field(default_factory=dict)
     consent: bool = False
+    _kept_consent: bool = False
 
     def exercise(self, id: str) -> Tried:
         """What is known of this exercise."""
@@ -68,6 +74,7 @@ class Progress:
 
     def save(self) -> bool:
         """Write it; False where the disk does not take it, and then the old file still stands."""
+        self._take_over()
         content = {
             "module": self.module,
             "version": self.version,
@@ -87,7 +94,26 @@ class Progress:
             if draft is not None:
                 Path(draft).unlink(missing_ok=True)
             return False
+        self._kept_consent = self.consent
         return True
+
+    def _take_over(self) -> None:
+        """What another window of the same page has written since."""
+        try:
+            exercises, quiz, consent = _kept(self.path)
+        except _UNREADABLE:
+            return
+        for id, there in exercises.items():
+            here = self.exercise(id)
+            here.passed = here.passed or there.passed
+            here.points = max(here.points, there.points)
+            here.tries = max(here.tries, there.tries)
+            here.hints = max(here.hints, there.hints)
+        for id, answered in quiz.items():
+            if answered.tries > self.question(id).tries:
+                self.quiz[id] = answered
+        if self.consent == self._kept_consent:  # not changed in this window
+            self.consent = consent
 
 
 def load_progress(module: str, version: str, home: Path) -> Progress:
@@ -96,12 +122,21 @@ def load_progress(module: str, version: str, home: Path) -> Progress:
     Points of an older version of the module stay: its exercises bear the same names.
     """
     path = home / FOLDER / f"{module}.json"
-    progress = Progress(module, version, path)
     try:
-        kept: Any = json.loads(path.read_text(encoding="utf-8"))
-        progress.exercises = {id: Tried(**one) for id, one in kept["exercises"].items()}
-        progress.quiz = {id: Answered(**one) for id, one in kept["quiz"].items()}
-        progress.consent = kept["consent"] is True
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        exercises, quiz, consent = _kept(path)
+    except _UNREADABLE:
         return Progress(module, version, path)
-    return progress
+    return Progress(module, version, path, exercises, quiz, consent, consent)
+
+
+def _kept(path: Path) -> tuple[dict[str, Tried], dict[str, Answered], bool]:
+    content: Any = json.loads(path.read_text(encoding="utf-8"))
+    exercises = {id: Tried(**_known(Tried, one)) for id, one in content["exercises"].items()}
+    quiz = {id: Answered(**_known(Answered, one)) for id, one in content["quiz"].items()}
+    return exercises, quiz, content["consent"] is True
+
+
+def _known(kind: type[Any], one: Mapping[str, Any]) -> dict[str, Any]:
+    # A kit of another version may have written more; what is there must be of the right kind.
+    known = {each.name: type(each.default) for each in fields(kind) if each.name in one}
+    return {name: wanted(one[name]) for name, wanted in known.items()}

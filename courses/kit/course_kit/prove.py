@@ -204,7 +204,7 @@ def run(desk: Path, files: Files, ask: Mapping[str, Any], report: Report) -> Non
     told = desk / "claims.jsonl"
     told.write_text("")
     os.environ["RADLAB_CLAIMS"] = str(told)
-    notebook = nbformat.read(desk / "lesson.ipynb", as_version=4)  # type: ignore[no-untyped-call]
+    notebook = nbformat.read(desk / "lesson.ipynb", as_version=4)
     _inject(notebook, ask["parameters"])
     client = NotebookClient(
         notebook,
@@ -222,7 +222,7 @@ def run(desk: Path, files: Files, ask: Mapping[str, Any], report: Report) -> Non
     except (CellTimeoutError, DeadKernelError) as error:
         report.problems.append(f"The run ended early: {_short(error)}")
     report.seconds = time.monotonic() - start
-    nbformat.write(notebook, desk / "run.ipynb")  # type: ignore[no-untyped-call]
+    nbformat.write(notebook, desk / "run.ipynb")
     _timings(notebook, report)
     if report.seconds > ask["seconds"]:
         report.problems.append(
@@ -260,7 +260,7 @@ def _inject(notebook: Any, parameters: Mapping[str, Any]) -> None:
     lines = "\n".join(f"{name} = {value!r}" for name, value in parameters.items())
     if not places:
         raise KitError("The lesson has no cell tagged `parameters`.")
-    cell = nbformat.v4.new_code_cell(lines)  # type: ignore[no-untyped-call]
+    cell = nbformat.v4.new_code_cell(lines)
     notebook.cells.insert(places[0] + 1, cell)
 
 

@@ -22,9 +22,7 @@ class Card(HTML):
 
     def __init__(self, text: str, *, kind: str = "note", title: str = "", code: str = "") -> None:
         self.plain = "\n".join(part for part in (title, text, code) if part)
-        super().__init__(  # type: ignore[no-untyped-call]
-            card_html(text, kind=kind, title=title, code=code)
-        )
+        super().__init__(card_html(text, kind=kind, title=title, code=code))
 
     def __repr__(self) -> str:
         return self.plain
@@ -57,7 +55,7 @@ def show(text: str, *, kind: str = "note", title: str = "", code: str = "") -> N
 
 def render(thing: object) -> None:
     """Display anything below the running cell."""
-    display(thing)  # type: ignore[no-untyped-call]
+    display(thing)
 
 
 class Outcome:
