@@ -21,6 +21,7 @@ RESERVED = frozenset({ADMINISTRATORS, INSTRUCTORS})
 # What an API token may change in the portal: JupyterHub's custom scopes, given to the two roles.
 SCOPES = {
     "custom:groups:write": "Make class groups and set their policy.",
+    "custom:courses:write": "Publish course modules, and say who sees them.",
     "custom:gpus:write": "Assign GPUs to class groups and the pool, and drain them.",
     "custom:invites:write": "Make and revoke invite codes.",
     "custom:people:write": "Put people into class groups, and make links for new passwords.",
@@ -28,7 +29,7 @@ SCOPES = {
     "custom:servers:write": "Start, extend, move up and stop servers, as far as the person may.",
 }
 ADMINISTRATOR_SCOPES = tuple(SCOPES)
-INSTRUCTOR_SCOPES = ("custom:invites:write", "custom:servers:write")
+INSTRUCTOR_SCOPES = ("custom:courses:write", "custom:invites:write", "custom:servers:write")
 _TEACHING = f":{INSTRUCTORS}"
 _NAME = re.compile(r"[a-z][a-z0-9-]{1,39}")
 

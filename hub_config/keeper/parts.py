@@ -18,12 +18,14 @@ from hub_config.keeper.engine import Clients, EngineContainers, EngineWatch
 from hub_config.keeper.listening import listen
 from hub_config.keeper.locks import LeaseLocks
 from hub_config.keeper.loop import Keeper, Round
+from hub_config.keeper.publishing import PUBLISH_SECONDS, Publisher
 from hub_config.keeper.server import create_app, serve
 from hub_config.keeper.starting import Starter
 from hub_config.keeper.watching import watching_rounds
 from hub_config.network.walls import require_walls
 from hub_config.queueing.store import QueueStore
 from hub_config.settings import Settings
+from hub_config.teaching.store import PublicationStore
 
 WATCH_SECONDS = 2
 log = logging.getLogger("radlab.keeper")
@@ -47,9 +49,11 @@ class Parts:
         )
         self.locks = locks
         containers = EngineContainers(settings, clients)
+        publisher = Publisher(settings, PublicationStore(database))
         rounds = [
             Round(self.watch.round, WATCH_SECONDS),
             Round(self.dispatcher.round, DISPATCH_SECONDS, self.dispatcher.wake),
+            Round(publisher.round, PUBLISH_SECONDS),
             *watching_rounds(settings, database, containers.all, lambda: clients.looks),
         ]
         self.keeper = Keeper(

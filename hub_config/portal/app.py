@@ -21,7 +21,7 @@ from hub_config.errors import BadInput, NotFound, RadLabError
 from hub_config.gpus import api as gpus_api
 from hub_config.groups import api as groups_api
 from hub_config.invites import api as invites_api
-from hub_config.portal import PREFIX, acting, members, metrics, oauth, servers
+from hub_config.portal import PREFIX, acting, courses, members, metrics, oauth, servers
 from hub_config.portal.armour import HEADERS, Armour
 from hub_config.portal.bell import Bell
 from hub_config.portal.gate import Here, address, gate, person
@@ -32,6 +32,7 @@ from hub_config.portal.reviver import Reviver
 from hub_config.portal.services import Services, open_services
 from hub_config.queueing import api as queueing_api
 from hub_config.settings import Settings
+from hub_config.teaching import api as teaching_api
 from hub_config.usage import api as usage_api
 
 ASSETS = Path(__file__).parents[1] / "assets"
@@ -57,7 +58,7 @@ def create_app(
     app = FastAPI(
         title="RadLab",
         version="0.1.0",
-        description="Groups, GPUs, quotas, invites, queue, servers and usage of a RadLab. "
+        description="Groups, GPUs, quotas, invites, courses, queue, servers and usage of a RadLab. "
         "Authenticate with a token of the Hub: `Authorization: token ...`.",
         docs_url=None,
         redoc_url=None,
@@ -119,11 +120,12 @@ def _public_routes(app: FastAPI) -> APIRouter:
 
 def _private_routes(services: Services) -> APIRouter:
     routes = APIRouter(dependencies=[Depends(gate)])
-    for slice_api in (groups_api, gpus_api):
+    for slice_api in (groups_api, gpus_api, teaching_api):
         routes.include_router(slice_api.router(services, person))
     routes.include_router(usage_api.router(services, person, members.students))
     routes.include_router(queueing_api.router(services, person, acting.may_act_on_place))
     routes.include_router(invites_api.router(services, person, address))
+    routes.include_router(courses.router)
     routes.include_router(members.router)
     routes.include_router(servers.router)
     routes.include_router(acting.router)

@@ -39,6 +39,7 @@ _RESOURCES = {
     "invites": "invites",
     "resets": "people",
     "people": "people",
+    "courses": "courses",
     "servers": "servers",
     "queue": "servers",
     "quotas": "quotas",

@@ -18,6 +18,7 @@ from hub_config.portal.sealing import Seals
 from hub_config.portal.sessions import Sessions
 from hub_config.queueing.store import QueueStore
 from hub_config.settings import Settings
+from hub_config.teaching.store import OfferStore, ProgressStore, PublicationStore
 from hub_config.usage.store import AuditStore, QuotaStore, UsageStore
 
 
@@ -38,6 +39,9 @@ class Services:
     usage: UsageStore
     quotas: QuotaStore
     audit: AuditStore
+    publications: PublicationStore
+    offers: OfferStore
+    progress: ProgressStore
     # One edit of memberships at a time: the second one reads what the first one has left.
     regrouping: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -63,4 +67,7 @@ def open_services(
         usage=UsageStore(engine),
         quotas=QuotaStore(engine),
         audit=AuditStore(engine),
+        publications=PublicationStore(engine),
+        offers=OfferStore(engine),
+        progress=ProgressStore(engine),
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hub_config.errors import BadInput
+from hub_config.groups.rules import Person
 from hub_config.offers.images import ImageNotBuilt, Images, load_images
 from hub_config.offers.modules import Modules, load_modules
 from hub_config.offers.sizes import load_sizes
@@ -33,9 +34,10 @@ class Offer:
     value: str
 
 
-def offers(services: Services, language: str) -> list[Offer]:
-    """Modules, then environments, each with a GPU and without as far as it can be."""
+def offers(services: Services, person: Person, language: str) -> list[Offer]:
+    """What `person` may start: modules, then environments, each with a GPU and without."""
     modules = load_modules(services.settings.path("modules"))
+    modules = services.offers.seen_by(modules, person.groups)
     return [*_modules(modules, language), *_environments(_images(services), language)]
 
 

@@ -3,6 +3,7 @@
     GET   /hub/api/radlab/session           -> facts
     POST  /hub/api/radlab/session           Beat -> facts
     POST  /hub/api/radlab/session/extend    -> facts
+    POST  /hub/api/radlab/session/progress  {"progress": [Report]} -> facts
 
 It is the server's own token that speaks, which the Hub puts into its container: nobody else's, not
 even its owner's, so that what is said of a server comes from that server. The facts are those of
@@ -24,6 +25,7 @@ from tornado import web
 from hub_config.errors import RadLabError
 from hub_config.spawning.pages import gettext_of
 from hub_config.spawning.sessions import Beat, Sessions, SessionTokenOnly, no_session
+from hub_config.teaching.model import MOST_BYTES, reports_of
 
 _SESSIONS = "radlab_sessions"
 # Threads of their own: servers that ask without end keep nothing else in the Hub waiting.
@@ -96,6 +98,24 @@ class SessionHandler(_OwnSession):
         await self.answer(lambda sessions, lease_id, groups: sessions.beat(lease_id, beat))
 
 
+class ProgressHandler(_OwnSession):
+    """What the owner of the server whose token asks shows of their progress in the modules."""
+
+    async def post(self) -> None:
+        """Keep it, and answer with the facts; what is no report is left out."""
+        if len(self.request.body) > MOST_BYTES:
+            raise web.HTTPError(413, f"at most {MOST_BYTES} bytes of progress are taken")
+        reports, username = reports_of(self.get_json_body()), self._owner()
+        await self.answer(
+            lambda sessions, lease_id, groups: sessions.progress(lease_id, username, reports)
+        )
+
+    def _owner(self) -> str:
+        user = self.current_user
+        # Of whom this is said follows from the token; `answer` refuses what is no server's.
+        return str(user.name) if isinstance(user, User) else ""
+
+
 class ExtendHandler(_OwnSession):
     """More time for the session of the server whose token asks."""
 
@@ -107,4 +127,5 @@ class ExtendHandler(_OwnSession):
 HANDLERS = [
     (r"/api/radlab/session", SessionHandler),
     (r"/api/radlab/session/extend", ExtendHandler),
+    (r"/api/radlab/session/progress", ProgressHandler),
 ]

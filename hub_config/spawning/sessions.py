@@ -16,13 +16,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Engine
 
 from hub_config import clock
-from hub_config.errors import Conflict, NotAllowed, NotFound
+from hub_config.errors import Conflict, NotAllowed, NotFound, TooMany
 from hub_config.gpus.ledger import Ledger
 from hub_config.gpus.model import Ended, Lease
+from hub_config.offers.modules import BUILT_METADATA
 from hub_config.queueing.model import Extension, NoExtension
 from hub_config.queueing.store import QueueStore
 from hub_config.queueing.texts import NO_EXTENSION_TEXT
 from hub_config.settings import Settings
+from hub_config.teaching.model import Report
+from hub_config.teaching.store import ProgressStore
 from hub_config.usage.model import HomeUse, LeaseUsage
 from hub_config.usage.rules import disk_limit, minutes_allowed
 from hub_config.usage.store import QuotaStore, UsageStore
@@ -51,6 +54,12 @@ class NotExtended(Conflict):
     """The session cannot be extended now; `given` says why."""
 
     code = "not_extended"
+
+
+class SaidTooOften(TooMany):
+    """A session says the same thing again and again."""
+
+    code = "said_too_often"
 
 
 class Beat(BaseModel):
@@ -85,6 +94,7 @@ class Sessions:
         self._queue = QueueStore(engine, settings)
         self._usage = UsageStore(engine)
         self._quotas = QuotaStore(engine)
+        self._progress = ProgressStore(engine)
         self._wrote: dict[str, float] = {}
         self._writes = threading.Lock()
 
@@ -130,6 +140,16 @@ class Sessions:
         bounds = self._quotas.of(lease.username, list(groups))
         most = minutes_allowed(wanted, bounds, lease.group)
         self._ledger.extend(lease_id, offered.minutes, now, most_minutes=most)
+
+    def progress(self, lease_id: str, username: str, reports: Iterable[Report]) -> None:
+        """Keep what `username` shows of their progress; SaidTooOften asks to say it again later."""
+        self._lease(lease_id)
+        if not self._may_write(f"progress {lease_id}"):
+            raise SaidTooOften("This was said a moment ago.", do="Say it again in a minute.")
+        self._progress.keep(username, reports, self._is_published)
+
+    def _is_published(self, module: str, version: str) -> bool:
+        return self._settings.path("modules", module, version, BUILT_METADATA).is_file()
 
     def _may_write(self, lease_id: str) -> bool:
         now = time.monotonic()

@@ -29,6 +29,7 @@ from hub_config.spawning.reach import (
     reach_of,
     waiting_for_gpus,
 )
+from hub_config.teaching.store import OfferStore
 from hub_config.usage.store import QuotaStore
 
 log = logging.getLogger("jupyterhub")
@@ -68,9 +69,12 @@ class Stores:
             return Images([])
         return self._images[1]
 
-    def modules(self) -> Modules:
-        """The modules on offer now."""
-        return load_modules(self.settings.path("modules"))
+    def modules(self, hub_groups: Iterable[str] | None = None) -> Modules:
+        """The modules on offer now to somebody in those groups of the Hub; None: all."""
+        modules = load_modules(self.settings.path("modules"))
+        if hub_groups is None:
+            return modules
+        return OfferStore(self.ledger.engine).seen_by(modules, list(hub_groups))
 
     def sizes(self) -> Sizes:
         """The named sizes of this site."""
@@ -79,8 +83,9 @@ class Stores:
     def launch(self, hub_groups: Iterable[str], username: str = "") -> Launch:
         """The launch page for `username`, who is in those groups of the Hub."""
         all_groups = {group.name: group for group in self.groups.all()}
+        hub_groups = list(hub_groups)
         groups = class_groups(hub_groups, all_groups)
-        modules, images, now = self.modules(), self.images(), clock.now()
+        modules, images, now = self.modules(hub_groups), self.images(), clock.now()
         rows, places = self.devices.all(), self.queue.open()
         engine = self.ledger.engine
         bounds = QuotaStore(engine).of(username, groups)
@@ -113,17 +118,19 @@ class Stores:
         in particular). Raises what `fitting.check` raises.
         """
         choice = rules.read_options(options)
+        hub_groups = None if hub_groups is None else list(hub_groups)
+        modules = self.modules(hub_groups) if choice.module is not None else Modules([])
         if choice.size is None:
-            return self._ordered(choice, None)
+            return self._ordered(choice, None, modules)
         sizes = self.sizes()
-        order = self._ordered(choice, sizes.size(choice.size))
+        order = self._ordered(choice, sizes.size(choice.size), modules)
         all_groups = {group.name: group for group in self.groups.all()}
         groups = None if hub_groups is None else class_groups(hub_groups, all_groups)
         rows = self.devices.all()
         fitting.check(order, sizes, reach_of(groups, all_groups, rows, clock.now()))
         return order
 
-    def _ordered(self, choice: rules.Choice, size: Size | None) -> rules.Order:
+    def _ordered(self, choice: rules.Choice, size: Size | None, modules: Modules) -> rules.Order:
         images = self.images()
         if not len(images):
             raise rules.NothingOffered(
@@ -131,7 +138,7 @@ class Stores:
                 do="Ask an administrator to run `./radlab up`, which builds the images.",
             )
         if choice.module is not None:
-            module = self.modules().module(choice.module)
+            module = modules.module(choice.module)
             return rules.order_module(choice, module, images.image(module.image), size)
         image = images.image(choice.image or "")
         if not image.offered:

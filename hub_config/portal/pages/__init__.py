@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hub_config.portal.pages import (
     audit,
+    courses,
     gpus,
     groups,
     invites,
@@ -18,6 +19,7 @@ from hub_config.portal.pages import (
 
 PAGES = (
     overview.router,
+    courses.router,
     groups.router,
     gpus.router,
     invites.router,

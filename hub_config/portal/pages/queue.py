@@ -122,7 +122,9 @@ async def _show(
     seen, titles, choices, groups = await asyncio.gather(
         asyncio.to_thread(_seen, services, person),
         asyncio.to_thread(module_titles, services, visit.language),
-        asyncio.to_thread(offers, services, visit.language) if is_staff else _nothing(),
+        asyncio.to_thread(offers, services, visit.person, visit.language)
+        if is_staff
+        else _nothing(),
         _groups(visit) if is_staff else _nobody(),
     )
     owners = {line.username for line in seen.lines}

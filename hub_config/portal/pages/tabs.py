@@ -10,11 +10,13 @@ Tab = tuple[str, str, str]
 
 _STUDENT = (
     ("overview", "/", N_("What you hold")),
+    ("courses", "/courses", N_("My courses")),
     ("queue", "/queue", N_("Queue")),
     ("usage", "/usage", N_("My usage")),
 )
 _INSTRUCTOR = (
     ("overview", "/", N_("Overview")),
+    ("courses", "/courses", N_("Courses")),
     ("servers", "/servers", N_("Servers")),
     ("queue", "/queue", N_("Queue")),
     ("quotas", "/quotas", N_("Quotas")),
@@ -23,12 +25,12 @@ _INSTRUCTOR = (
     ("audit", "/audit", N_("Audit")),
 )
 _ADMINISTRATOR = (
-    *_INSTRUCTOR[:3],
+    *_INSTRUCTOR[:4],
     ("gpus", "/gpus", N_("GPUs")),
     ("groups", "/groups", N_("Groups")),
     ("people", "/people", N_("People")),
     ("invites", "/invites", N_("Invites")),
-    *_INSTRUCTOR[3:5],
+    *_INSTRUCTOR[4:6],
     _INSTRUCTOR[-1],
 )
 

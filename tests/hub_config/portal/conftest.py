@@ -17,6 +17,7 @@ from sqlalchemy import Engine
 from hub_config import clock
 from hub_config.db import migrate, open_database
 from hub_config.gpus.model import Device, Lease, LeaseRequest
+from hub_config.offers.modules import BUILT_METADATA, Module
 from hub_config.portal import PREFIX, TOKEN_SECRET
 from hub_config.portal.app import create_app
 from hub_config.portal.gate import SESSION_COOKIE, XSRF_FIELD
@@ -26,6 +27,7 @@ from hub_config.queueing.model import Place
 from hub_config.settings import Settings
 
 HOST = "http://radlab.test"
+EXERCISES = "- {id: dice, points: 3}\n- {id: loss, points: 2}\n"
 
 
 def _load(name: str) -> object:
@@ -151,6 +153,28 @@ class Class_:
         )
         options = {"module": "05_classification", "gpu": bool(gpus), "language": "en"}
         return self.services.queue.enter(name, "", (group,), request, options, name, clock.now())
+
+
+    def publish(self, id: str, version: str, **more: object) -> Module:
+        """A module as `./radlab course publish` leaves it: facts, exercises, quiz."""
+        title = {"en": f"Lesson {id[:2]}", "zh_CN": f"第 {id[:2]} 课"}
+        facts = {
+            "title": title,
+            "summary": title,
+            "objectives": {"en": ["Train."], "zh_CN": ["训练。"]},
+            "minutes": 60,
+            "image": "imaging",
+            "languages": ["en", "zh_CN"],
+            "order": int(id[:2]),
+            **more,
+        }
+        module = Module.model_validate({"id": id, "version": version, **facts})
+        folder = self.services.settings.path("modules", module.folder)
+        folder.mkdir(parents=True)
+        (folder / BUILT_METADATA).write_text(module.model_dump_json())
+        (folder / "exercises.yaml").write_text(EXERCISES)
+        (folder / "quiz.yaml").write_text("- {id: leak}\n- {id: window}\n")
+        return module
 
 
 @pytest.fixture

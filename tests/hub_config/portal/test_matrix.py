@@ -50,6 +50,7 @@ def everybody(status: int, **more: Any) -> Row:
 
 WHY = {"reason": "the exam begins"}
 NEW_CODE = {"role": "student", "group": "radiology", "uses": "3", "expires": "7d"}
+NEW_MODULE = {"source": "https://git.example.edu/course.git#05_mine", "groups": "radiology"}
 ROWS = {
     ("GET", "/health"): everybody(200, public=True),
     ("GET", "/oauth_callback"): everybody(403, public=True),
@@ -111,6 +112,14 @@ ROWS = {
     ),
     ("GET", "/usage"): everybody(200),
     ("GET", "/usage/mine"): everybody(200),
+    ("GET", "/courses"): everybody(200),
+    ("POST", "/courses/publications"): Row(403, 303, 303, form=NEW_MODULE),
+    ("GET", "/courses/publications/{id}"): Row(403, 200, 200, "/courses/publications/asked1"),
+    ("GET", "/courses/progress"): Row(403, 200, 200),
+    ("GET", "/courses/{id}/audience"): Row(403, 200, 200, "/courses/05_classification/audience"),
+    ("POST", "/courses/{id}/audience"): Row(
+        403, 303, 303, "/courses/05_classification/audience", form={"groups": "radiology"}
+    ),
     ("GET", "/audit"): Row(403, 200, 200),
     ("GET", "/metrics"): Row(403, 403, 200),
     ("GET", "/api/me"): everybody(200),
@@ -132,6 +141,19 @@ ROWS = {
         403, 403, 200, "/api/quotas/group/oncology", json={"gpus": 1}
     ),
     ("DELETE", "/api/quotas/{kind}/{name}"): Row(403, 403, 204, "/api/quotas/group/radiology"),
+    ("GET", "/api/courses"): everybody(200),
+    ("PUT", "/api/courses/{id}/audience"): Row(
+        403, 200, 200, "/api/courses/05_classification/audience", json={"groups": ["radiology"]}
+    ),
+    ("GET", "/api/courses/progress"): Row(403, 200, 200),
+    ("GET", "/api/courses/progress/mine"): everybody(200),
+    ("GET", "/api/courses/publications"): Row(403, 200, 200),
+    ("POST", "/api/courses/publications"): Row(
+        403, 202, 202, json={**NEW_MODULE, "groups": ["radiology"]}
+    ),
+    ("GET", "/api/courses/publications/{id}"): Row(
+        403, 200, 200, "/api/courses/publications/asked1"
+    ),
     ("GET", "/api/usage"): Row(403, 200, 200),
     ("GET", "/api/usage.csv"): Row(403, 200, 200),
     ("GET", "/api/usage/mine"): everybody(200),
@@ -177,7 +199,7 @@ def routes_of(app: FastAPI) -> Iterator[tuple[str, str]]:
 
 @pytest.fixture
 def site(school: Any, services: Services, the_hub: Any) -> Any:
-    """A site in use: an account for `sue`, a group that nobody is in, a quota, a place in line."""
+    """A site in use: an account for `sue`, a group that nobody is in, a quota, a place in line, a module."""
     services.groups.create("typo", by="ana")
     issued = services.invites.create(
         role="student", by="ana", group="radiology", user="sue", expires_at=school.invite.expires_at
@@ -186,7 +208,11 @@ def site(school: Any, services: Services, the_hub: Any) -> Any:
     services.quotas.set(Kind.GROUP, "radiology", Limits(gpus=4), "ana")
     the_hub.groups["rhea"] = the_hub.groups["theo"] = ["radiology"]
     place = school.wait("theo")
+    school.publish("05_classification", "1.0.0")
+    services.offers.offer("05_classification", ["radiology"], "ana")
+    services.publications.ask("https://git.example.edu/a.git", ("radiology",), "ines")
     with services.engine.begin() as connection:
+        connection.execute(text("UPDATE publications SET id = 'asked1'"))
         connection.execute(text("UPDATE places SET id = 'place1' WHERE id = :id"), {"id": place.id})
     return school
 
