@@ -160,7 +160,7 @@ class Page:
             text = say("check_missing", name=exercise.answer, id=exercise.id)
             return Verdict(False, text, text)
         kept = self._judged.get(exercise.id)
-        if kept is not None and kept[0] is answer and isinstance(answer, Callable):
+        if kept is not None and kept[0] is answer and callable(answer):
             return kept[1]
         if self._checks is None:
             self._checks = load_checks(self.files.folder)

@@ -137,6 +137,5 @@ def _kept(path: Path) -> tuple[dict[str, Tried], dict[str, Answered], bool]:
 
 
 def _known(kind: type[Any], one: Mapping[str, Any]) -> dict[str, Any]:
-    # A kit of another version may have written more; what is there must be of the right kind.
-    known = {each.name: type(each.default) for each in fields(kind) if each.name in one}
-    return {name: wanted(one[name]) for name, wanted in known.items()}
+    # A kit of another version may have written more than this one knows.
+    return {each.name: one[each.name] for each in fields(kind) if each.name in one}
