@@ -109,6 +109,7 @@ class Progress:
             here.points = max(here.points, there.points)
             here.tries = max(here.tries, there.tries)
             here.hints = max(here.hints, there.hints)
+            here.of = here.of or there.of
         for id, answered in quiz.items():
             if answered.tries > self.question(id).tries:
                 self.quiz[id] = answered
