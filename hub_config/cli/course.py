@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import click
 
 from hub_config.cli import _course_new, _course_words
-from hub_config.cli._site import print_json
+from hub_config.cli._site import NotSetUp, open_site, operator, print_json
 from hub_config.errors import Conflict, nearest
 from hub_config.machine import checkout, course_git, course_run
-from hub_config.offers import offered
 from hub_config.offers.lessons import Published, publish_module, sources
 from hub_config.offers.modules import METADATA, Module, UnknownModule, load_modules, read_module
 from hub_config.offers.proving import PATIENCE, Ask, ModuleUnproved, Report, parse_parameters
 from hub_config.settings import load_settings
+from hub_config.teaching.store import OfferStore
+
+Audience = Sequence[str] | None
 
 
 class BeyondYourGroups(Conflict):
@@ -133,11 +134,12 @@ def publish(
     FOLDER holds a module.yaml; ADDRESS is one that `git clone` takes without a password, with
     `#folder` for a folder inside. What fails its proof is not published.
     """
-    settings = load_settings()
+    site = open_site()
+    settings, offers = site.settings, OfferStore(site.engine)
     out = settings.path("modules")
     with _found(module, ref) as (folder, origin):
         facts = read_module(folder)
-        _stay_within(out, facts.id, within)
+        _stay_within(out, offers, facts.id, within)
         for language in facts.languages:
             _say(f"{facts.id} {facts.version}: proving it in '{language}' ...")
             # One language proves the checks: they are the same in all.
@@ -147,9 +149,9 @@ def publish(
                 _say(line)
             if not report.ok:
                 raise _unproved(proved, report)
-        one = publish_module(folder, out, origin)
-    offer = offered.set_offer(out, facts.id, groups or None, by or getpass.getuser())
-    _say(f"{one.module.id} {one.module.version}: {_told(one)}; {_reach(offer)}.")
+        with _offered(offers, facts.id, groups or None, by or operator()):
+            one = publish_module(folder, out, origin)
+    _say(f"{one.module.id} {one.module.version}: {_told(one)}; {_reach(groups or None)}.")
     if as_json:
         print_json(_facts(one))
 
@@ -159,16 +161,15 @@ def publish(
 @click.option("--to", "groups", multiple=True, metavar="GROUP", help="Only this group sees it.")
 def offer_(module: str, groups: tuple[str, ...]) -> None:
     """Offer a published module to these groups; to everyone where none is named."""
-    out = load_settings().path("modules")
-    offer = offered.set_offer(out, module, groups or None, getpass.getuser())
-    click.echo(f"{module}: {_reach(offer)}.")
+    _offers_of_built(module).offer(module, groups or None, operator())
+    click.echo(f"{module}: {_reach(groups or None)}.")
 
 
 @command.command("withdraw")
 @click.argument("module", metavar="ID")
 def withdraw(module: str) -> None:
     """Offer a module to nobody; copies that students have stay theirs."""
-    offered.withdraw(load_settings().path("modules"), module, getpass.getuser())
+    _offers_of_built(module).withdraw(module, operator())
     click.echo(f"{module}: withdrawn. `./radlab course offer {module}` offers it again.")
 
 
@@ -178,15 +179,14 @@ def list_(as_json: bool) -> None:
     """List the published course modules, newest version of each, and who is offered them."""
     out = load_settings().path("modules")
     modules = load_modules(out).all
-    reach = {module.id: offered.read_offer(out, module.id) for module in modules}
+    reach = _audiences()
     if as_json:
-        groups = {id: None if o.groups is None else list(o.groups) for id, o in reach.items()}
-        return print_json([{**one.model_dump(), "offered_to": groups[one.id]} for one in modules])
+        return print_json([one.model_dump() | {"offered_to": reach.get(one.id)} for one in modules])
     if not modules:
         return click.echo("No course module is published yet: ./radlab course build")
     width = max(len(module.id) for module in modules)
     for module in modules:
-        words = f"{_needs(module)}  {_reach(reach[module.id])}  {module.title['en']}"
+        words = f"{_needs(module)}  {_reach(reach.get(module.id))}  {module.title['en']}"
         click.echo(f"{module.id:<{width}}  {module.version}  {words}")
 
 
@@ -223,11 +223,39 @@ def _source(word: str) -> Path:
     )
 
 
-def _stay_within(out: Path, id: str, within: Sequence[str]) -> None:
+def _offers_of_built(id: str) -> OfferStore:
+    """Who sees what, where a module of that id is built; UnknownModule."""
+    site = open_site()
+    load_modules(site.settings.path("modules")).module(id)
+    return OfferStore(site.engine)
+
+
+def _audiences() -> Mapping[str, Audience]:
+    """Who sees which module; of a folder of modules without a RadLab nothing is said."""
+    try:
+        return OfferStore(open_site().engine).audiences()
+    except NotSetUp:
+        return {}
+
+
+@contextlib.contextmanager
+def _offered(offers: OfferStore, id: str, groups: Audience, by: str) -> Iterator[None]:
+    """Offer it before it is there, so that nobody else sees it first; not where that fails."""
+    before = offers.audiences()
+    offers.offer(id, groups, by)
+    try:
+        yield
+    except BaseException:
+        # None, everyone, is also what a module without a row is for.
+        offers.offer(id, before.get(id), by)
+        raise
+
+
+def _stay_within(out: Path, offers: OfferStore, id: str, within: Sequence[str]) -> None:
     if not within or id not in load_modules(out):
         return
-    offer = offered.read_offer(out, id)
-    if not offer.within(within):
+    audience = offers.audiences().get(id)
+    if audience is None or not set(audience) <= set(within):
         raise BeyondYourGroups(
             "{id} is offered to others than {groups}, who would get your version.",
             given=id,
@@ -288,12 +316,10 @@ def _needs(module: Module) -> str:
     return f"{module.minutes} min, {module.image}, {gpus}"
 
 
-def _reach(offer: offered.Offer) -> str:
-    if offer.withdrawn:
-        return "withdrawn"
-    return (
-        "offered to everyone" if offer.groups is None else f"offered to {', '.join(offer.groups)}"
-    )
+def _reach(groups: Audience) -> str:
+    if groups is None:
+        return "offered to everyone"
+    return f"offered to {', '.join(groups)}" if groups else "withdrawn"
 
 
 def _told(one: Published) -> str:

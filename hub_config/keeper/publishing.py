@@ -130,10 +130,9 @@ def _tail(file: BinaryIO) -> str:
 
 
 def _answer(file: BinaryIO) -> dict[str, Any]:
-    """The line of JSON that the command prints at its end."""
-    lines = _tail(file).strip().splitlines()
+    """What the command prints at its end, as JSON."""
     try:
-        answer = json.loads(lines[-1]) if lines else {}
+        answer = json.loads(_tail(file))
     except ValueError:
         return {}
     return answer if isinstance(answer, dict) else {}
