@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 # What each part of hub_config may import, of hub_config. `cli` and `machine` run the platform.
 BASE = {"clock", "errors", "db", "settings", "language"}
 SLICES = {"groups", "offers", "network", "gpus", "usage", "queueing", "containers", "invites"}
+SLICES |= {"teaching"}
 HUB_ARROWS: dict[str, set[str]] = {
     "clock": set(),
     "errors": set(),
@@ -29,6 +30,7 @@ HUB_ARROWS: dict[str, set[str]] = {
     "queueing": BASE | {"groups", "offers", "gpus", "usage"},
     "containers": BASE | {"gpus"},
     "invites": BASE | {"groups", "gpus"},
+    "teaching": BASE | {"groups", "offers"},
     "spawning": BASE | SLICES,
     "keeper": BASE | SLICES,
     "portal": BASE | SLICES,
