@@ -1,8 +1,7 @@
 """A class's progress: who of it shows what, joined with the Hub's members; `/api/courses/progress`.
 
 Nobody is seen who did not consent: of the others it is known that they are in the group, and no
-more. What is shown is what a student's own container says; for marks, notebooks are run anew
-(`./radlab course grade`).
+more. What is shown is what a student's own container says: it helps to teach, and is no mark.
 """
 
 from __future__ import annotations

@@ -154,7 +154,6 @@ class Class_:
         options = {"module": "05_classification", "gpu": bool(gpus), "language": "en"}
         return self.services.queue.enter(name, "", (group,), request, options, name, clock.now())
 
-
     def publish(self, id: str, version: str, **more: object) -> Module:
         """A module as `./radlab course publish` leaves it: facts, exercises, quiz."""
         title = {"en": f"Lesson {id[:2]}", "zh_CN": f"第 {id[:2]} 课"}

@@ -27,6 +27,7 @@ from hub_config.portal.app import create_app
 from hub_config.portal.hub import Hub
 from hub_config.portal.services import Services
 from hub_config.settings import Settings
+from hub_config.teaching.model import Answered, Report, Tried
 from hub_config.usage.model import HomeUse, Kind, Limits, Sample
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -105,6 +106,7 @@ def lesson(services: Services, fake: FakeHub) -> None:
     services.groups.set_lending("oncology", True, False, "ana")
     services.groups.set_lending("radiology-2026", True, True, "ana")
     busy_lab(services, fake)
+    term(services)
 
 
 def busy_lab(services: Services, fake: FakeHub) -> None:
@@ -185,23 +187,94 @@ def wait(services: Services, name: str) -> None:
     services.queue.enter(name, "", ("radiology-2026",), request, options, name, clock.now())
 
 
+COURSE = {
+    "03_network": ("A first network: what learning is", "第一个网络：什么是学习", 60),
+    "05_classification": ("Opacity or not: a first classifier", "有无阴影：第一个分类器", 90),
+    "08_segmentation": ("Outlining a lesion in ultrasound", "在超声中勾画病灶", 90),
+    "10_detection": ("Finding polyps, and counting false alarms", "发现息肉并计算误报", 75),
+}
+CHANGES = {
+    "en": "The figures are larger, and exercise 2 explains a wrong axis. Your points are kept.",
+    "zh_CN": "图更大了；练习 2 会说明坐标轴用错的情况。您的得分会保留。",
+}
+
+
 def publish(settings: Settings) -> None:
-    """A course module as `./radlab course build` leaves it."""
-    both = {"en": "Opacity or not: a first classifier", "zh_CN": "有无阴影：第一个分类器"}
-    module = Module(
-        id="05_classification",
-        version="1.0.0",
-        title=both,
-        summary=both,
-        objectives={"en": ["Train."], "zh_CN": ["训练。"]},
-        minutes=90,
-        image="imaging",
-        languages=["en", "zh_CN"],
-        order=5,
-    )
-    folder = settings.path("modules", module.folder)
-    folder.mkdir(parents=True)
-    (folder / BUILT_METADATA).write_text(module.model_dump_json())
+    """Course modules as `./radlab course publish` leaves them; one of them in two versions."""
+    for id, (english, chinese, minutes) in COURSE.items():
+        for version in ("1.0.0", "1.1.0") if id == "08_segmentation" else ("1.0.0",):
+            both = {"en": english, "zh_CN": chinese}
+            module = Module(
+                id=id,
+                version=version,
+                title=both,
+                summary=both,
+                objectives={"en": ["Train."], "zh_CN": ["训练。"]},
+                minutes=minutes,
+                image="imaging",
+                languages=["en", "zh_CN"],
+                order=int(id[:2]),
+                changes=CHANGES if version == "1.1.0" else None,
+            )
+            folder = settings.path("modules", module.folder)
+            folder.mkdir(parents=True)
+            (folder / BUILT_METADATA).write_text(module.model_dump_json())
+            (folder / "exercises.yaml").write_text(
+                "- {id: dice, points: 6}\n- {id: loss, points: 4}"
+            )
+            (folder / "quiz.yaml").write_text("- {id: a}\n- {id: b}\n- {id: c}\n- {id: d}\n")
+
+
+def term(services: Services) -> None:
+    """Who sees which module, what was published, and how far students are."""
+    services.offers.offer("08_segmentation", ["radiology-2026"], "ana")
+    services.offers.offer("10_detection", (), "ana")
+    course, group = "https://git.example.edu/radiology/course.git", ("radiology-2026",)
+    ask = services.publications.ask
+    for source, by in ((f"{course}#08_segmentation", "ines"), (f"{course}#11_pathology", "ines")):
+        ask(source, group, by, within=group)
+    done, failed = services.publications.take(), services.publications.take()
+    assert done and failed
+    services.publications.end(done.id, PUBLISHED, module="08_segmentation", version="1.1.0")
+    services.publications.end(failed.id, UNPROVED)
+    ask(f"{course}#12_endoscopy", group, "ines", within=group)
+    running = services.publications.take()
+    assert running
+    services.publications.tell(running.id, "\n".join(PUBLISHED.splitlines()[:3]))
+    for number, name in enumerate(("sam", "maria", "wei", "yusuf", "chloe")):
+        reports = [
+            Report(
+                module=id,
+                version="1.0.0",
+                consent=(number + place) % 4 != 3,
+                exercises={
+                    "dice": Tried(passed=True, points=6 - number, tries=number + 1),
+                    "loss": Tried(passed=number < 3, points=4, tries=2),
+                },
+                quiz={
+                    word: Answered(right=number % 2 == 0, tries=1) for word in "abcd"[: 5 - number]
+                },
+            )
+            for place, id in enumerate(("03_network", "05_classification", "08_segmentation"))
+        ]
+        services.progress.keep(name, reports, lambda module, version: True)
+
+
+PUBLISHED = """https://git.example.edu/radiology/course.git: cloning ...
+08_segmentation 1.1.0: proving it in 'en' ...
+08_segmentation 1.1.0
+  4 checks, 9 known wrong answers
+  notebook: 24.1 s, first picture after 3.2 s
+  claim lead: 0.23, holds
+08_segmentation 1.1.0: built; offered to radiology-2026.
+"""
+UNPROVED = """https://git.example.edu/radiology/course.git: cloning ...
+11_pathology 1.0.0: proving it in 'en' ...
+11_pathology 1.0.0
+  4 checks, 8 known wrong answers
+11_pathology 1.0.0 does not hold: 1 problems. (1) The claim 'drop' says >= 0.1: it was 0.04. \
+Mend them and run `./radlab course check` again.
+"""
 
 
 def start(

@@ -199,7 +199,7 @@ def routes_of(app: FastAPI) -> Iterator[tuple[str, str]]:
 
 @pytest.fixture
 def site(school: Any, services: Services, the_hub: Any) -> Any:
-    """A site in use: an account for `sue`, a group that nobody is in, a quota, a place in line, a module."""
+    """A site in use: an account for `sue`, an empty group, a quota, a place in line, a module."""
     services.groups.create("typo", by="ana")
     issued = services.invites.create(
         role="student", by="ana", group="radiology", user="sue", expires_at=school.invite.expires_at

@@ -54,6 +54,7 @@ def refusals() -> set[str]:
 ATTRIBUTE_WORDS = {"main", "text", "narrow", "button", "danger", "primary"}
 TAB_WORDS = {
     "overview",
+    "courses",
     "groups",
     "gpus",
     "invites",
