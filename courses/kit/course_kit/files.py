@@ -278,4 +278,5 @@ def _claim(raw: Mapping[str, Any], path: Path) -> Claim:
     says = _text(raw["says"], path, f"{raw['id']}: says")
     names = tuple(map(str, raw["profiles"]))
     cell, text = str(raw["in"]), str(raw["text"])
-    return Claim(str(raw["id"]), cell, text, says, raw["relation"], bound, names)  # type: ignore[arg-type]
+    relation = raw["relation"]
+    return Claim(str(raw["id"]), cell, text, says, relation, bound, names)  # type: ignore[arg-type]  # type: ignore[arg-type]

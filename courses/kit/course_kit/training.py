@@ -183,7 +183,7 @@ class _Loop:
         self._optimizer = optimizer or torch.optim.AdamW(self._network.parameters(), lr=lr)
         if cycle_epochs:
             # Batches that shrink for lack of memory make more steps than were planned.
-            steps = cycle_epochs * len(self._data) + 1
+            steps = cycle_epochs * len(self._data) + 1  # type: ignore[arg-type]
             self._pace = torch.optim.lr_scheduler.OneCycleLR(self._optimizer, lr, steps)
             self._left = steps - 1
 

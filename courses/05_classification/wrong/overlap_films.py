@@ -1,0 +1,3 @@
+# says: counts once
+def overlap(one, other):
+    return sum(name in other for name in one)
