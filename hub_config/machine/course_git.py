@@ -3,7 +3,7 @@
 `https://host/path.git#folder` names a folder inside; `--ref` a branch or tag. The address comes
 from a person, and what it holds from anyone: no hook runs, no submodule and no large-file filter is
 fetched, no other protocol than https, ssh and file is spoken, nothing asks for a password, and
-links are refused when the module is read.
+what is too large is refused before it is written out, and links when the module is read.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import resource
 import shutil
 import subprocess
 import tempfile
@@ -35,6 +36,7 @@ _SAFE = (
     "core.symlinks=false",
     "submodule.recurse=false",
     "filter.lfs.smudge=",
+    "filter.lfs.process=",
     "filter.lfs.required=false",
     "http.followRedirects=initial",
 )
@@ -69,15 +71,23 @@ def cloned(word: str, ref: str | None = None) -> Iterator[Clone]:
     work = Path(tempfile.mkdtemp(prefix="radlab-git-"))
     try:
         tree = work / "tree"
-        command = ["clone", "--quiet", "--depth", "1", "--no-tags", "--single-branch"]
+        command = ["clone", "--quiet", "--depth=1", "--no-tags", "--single-branch", "--no-checkout"]
         _git(word, [*command, *(["--branch", ref] if ref else []), "--", address, str(tree)], work)
-        size = sum(path.lstat().st_size for path in tree.rglob("*"))
+        # A few packed bytes may be many when they are written out: asked before.
+        size = _size(_git(word, ["-C", str(tree), "ls-tree", "-r", "-l", "HEAD"], work))
         if size > MOST_BYTES:
             raise _refused(word, f"it has {size:,} bytes; {MOST_BYTES:,} are allowed")
+        _git(word, ["-C", str(tree), "checkout", "--quiet", "HEAD"], work)
         commit = _git(word, ["-C", str(tree), "rev-parse", "HEAD"], work).strip()
         yield Clone(_module_folder(word, tree, inside), address, commit)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _size(listing: str) -> int:
+    """Bytes of all files in what `git ls-tree -r -l` says: mode, kind, object, size, path."""
+    sizes = (line.split(maxsplit=4)[3] for line in listing.splitlines())
+    return sum(int(size) for size in sizes if size != "-")
 
 
 def _module_folder(word: str, tree: Path, inside: str) -> Path:
@@ -123,6 +133,7 @@ def _git(word: str, arguments: list[str], work: Path) -> str:
             text=True,
             timeout=SECONDS,
             stdin=subprocess.DEVNULL,
+            preexec_fn=_bound,
         )
     except subprocess.TimeoutExpired as error:
         raise _refused(word, f"it did not come within {SECONDS} s") from error
@@ -130,6 +141,11 @@ def _git(word: str, arguments: list[str], work: Path) -> str:
         last = (done.stderr.strip().splitlines() or ["git gave no reason"])[-1]
         raise _refused(word, last.removeprefix("fatal: "))
     return done.stdout
+
+
+def _bound() -> None:
+    """No file of the clone, a pack least of all, grows beyond what is allowed."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MOST_BYTES, MOST_BYTES))
 
 
 def _refused(word: str, reason: str) -> CannotClone:

@@ -27,7 +27,14 @@ from hub_config.errors import Unready
 from hub_config.machine import checkout
 from hub_config.offers.images import load_images
 from hub_config.offers.modules import Module
-from hub_config.offers.proving import Ask, ModuleUnproved, Report, lay_desk, read_report
+from hub_config.offers.proving import (
+    Ask,
+    ModuleUnproved,
+    Report,
+    lay_desk,
+    read_back,
+    read_report,
+)
 from hub_config.settings import Settings
 
 LABEL = "radlab.course-run"
@@ -48,7 +55,7 @@ def prove(
 
     `keep` is a folder that gets the executed notebook and the report.
     """
-    with _desk() as desk:
+    with desk_folder() as desk:
         module = lay_desk(source, desk, ask)
         if here:
             _run_here(module, desk, settings)
@@ -56,22 +63,33 @@ def prove(
             _run_in_image(module, desk, settings, ask)
         report = read_report(desk)
         if keep is not None:
-            keep.mkdir(parents=True, exist_ok=True)
-            for name in ("run.ipynb", "report.json"):
-                if (desk / name).exists():
-                    shutil.copy(desk / name, keep / name)
+            _keep(desk, keep)
     return module, report
 
 
+def _keep(desk: Path, keep: Path) -> None:
+    keep.mkdir(parents=True, exist_ok=True)
+    for name in ("run.ipynb", "report.json"):
+        # Where only the checks are proved, no notebook was executed.
+        if os.path.lexists(desk / name):
+            (keep / name).write_bytes(read_back(desk / name))
+
+
 @contextlib.contextmanager
-def _desk() -> Iterator[Path]:
-    # Not below a folder that is closed to the student's user of the container.
-    folder = Path(tempfile.mkdtemp(prefix="radlab-course-", dir="/var/tmp"))
-    folder.chmod(0o777)
+def desk_folder() -> Iterator[Path]:
+    """An empty folder that the container's user may write, and nobody else of this machine.
+
+    It lies in TMPDIR: the keeper names one there that the engine sees, too, because its own /tmp is
+    private. The outer folder is closed; the engine, which is root, passes it.
+    """
+    outer = Path(tempfile.mkdtemp(prefix="radlab-course-"))
+    folder = outer / "desk"
     try:
+        folder.mkdir()
+        folder.chmod(0o777)
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(outer, ignore_errors=True)
 
 
 def _run_here(module: Module, desk: Path, settings: Settings) -> None:

@@ -33,6 +33,7 @@ from hub_config.offers.modules import (
     Module,
     next_version,
     published_versions,
+    read_built,
     read_module,
 )
 from hub_config.offers.prose import Prose, read_prose
@@ -135,6 +136,7 @@ def build_files(
 
     `origin` is where the folder came from (address, commit); it is kept with the module.
     """
+    refuse_links(folder)
     module = read_module(folder)
     if origin:
         module = module.model_copy(update={"source": dict(origin)})
@@ -152,16 +154,13 @@ def build_files(
 def shipped_files(folder: Path) -> dict[str, bytes]:
     """What a module brings beside its notebooks: by name, `pictures/` included.
 
-    Solutions, known wrong answers and the instructor's notes stay behind. A link is refused: it
-    would ship a file that is not the module's.
+    Solutions, known wrong answers and the instructor's notes stay behind.
     """
     named = [folder / name for name in SHIPPED]
     helpers = [path for path in folder.glob("*.py") if path.name != LESSON]
     pictures = (folder / PICTURES).rglob("*")
     files: dict[str, bytes] = {}
     for path in sorted({*named, *helpers, *pictures}):
-        if path.is_symlink():
-            raise _broken(path, "it is a link; a module holds its own files")
         if path.is_file() and "__pycache__" not in path.parts:
             files[str(path.relative_to(folder))] = path.read_bytes()
     size = sum(map(len, files.values()))
@@ -170,12 +169,19 @@ def shipped_files(folder: Path) -> dict[str, bytes]:
     return files
 
 
+def refuse_links(folder: Path) -> None:
+    """BrokenLesson where a module's folder holds a link: it would show a file of another."""
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink():
+            raise _broken(path, "it is a link; a module holds its own files")
+
+
 def publish_module(source: Path, out: Path, origin: Mapping[str, str] | None = None) -> Published:
     """Build the module of `source` into `out/<id>/<version>/`; ModuleChanged if that differs."""
     module, files = build_files(source, origin)
     folder = out / module.folder
     if folder.exists():
-        if _content(folder) != files:
+        if not _same(folder, module, files):
             raise _changed(module, source, out)
         return Published(module, folder, changed=False)
     _write(folder, files)
@@ -241,6 +247,16 @@ def _built_cell(cell: Cell, language: str, prose: Prose | None, solutions: bool)
     text = prose.code(cell.name, source) if prose else source
     lines = text.splitlines(keepends=True)
     return built | {"execution_count": None, "outputs": [], "source": lines}
+
+
+def _same(folder: Path, module: Module, files: Mapping[str, bytes]) -> bool:
+    """True where that version lies there already, wherever it was published from."""
+    there, wanted = _content(folder), dict(files)
+    if there.pop(BUILT_METADATA, None) is None:
+        return False
+    del wanted[BUILT_METADATA]
+    facts = read_built(folder / BUILT_METADATA).model_dump(exclude={"source"})
+    return there == wanted and facts == module.model_dump(exclude={"source"})
 
 
 def _content(folder: Path) -> dict[str, bytes]:

@@ -196,7 +196,7 @@ def published_versions(folder: Path) -> dict[str, list[Module]]:
     found: dict[str, list[Module]] = {}
     for path in sorted(Path(folder).glob(f"*/*/{BUILT_METADATA}")):
         if re.match(_ID, path.parts[-3]) and re.match(_VERSION, path.parts[-2]):
-            found.setdefault(path.parts[-3], []).append(_read_built(path))
+            found.setdefault(path.parts[-3], []).append(read_built(path))
     for versions in found.values():
         versions.sort(key=lambda module: module.rank)
     return found
@@ -227,7 +227,8 @@ def next_version(version: str) -> str:
     return f"{major}.{minor}.{patch + 1}"
 
 
-def _read_built(path: Path) -> Module:
+def read_built(path: Path) -> Module:
+    """A published module, from its `module.json`; BrokenModule where that cannot be read."""
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -8,8 +8,10 @@ the notebook to run, and what is asked. The proof writes its report there.
 from __future__ import annotations
 
 import json
+import os
+import stat
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ from hub_config.offers.prose import read_prose
 
 PROFILES = ("class", "ci", "gpu_short", "gpu_medium")
 PATIENCE = 2.0
+MOST_BACK = 100_000_000
 
 
 class UnknownProfile(BadInput):
@@ -130,20 +133,36 @@ def lay_desk(source: Path, desk: Path, ask: Ask) -> Module:
 def read_report(desk: Path) -> Report:
     """What the proof wrote; ModuleUnproved where it ended without a word."""
     try:
-        told = json.loads((desk / "report.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModuleUnproved(
-            "The proof ended without a report: {reason}.",
-            do="Run it again; if it ends like this again, it needs more memory than it is given.",
-            reason=str(error),
-        ) from error
-    return Report(
-        told["problems"],
-        told["exercises"],
-        told["claims"],
-        told["seconds"],
-        told["first_figure_seconds"],
-        told["slowest"],
+        told = json.loads(read_back(desk / "report.json"))
+        return Report(**{one.name: told[one.name] for one in fields(Report)})
+    except (ValueError, KeyError, TypeError) as error:
+        raise _no_report(desk / "report.json", f"{type(error).__name__}: {error}") from error
+
+
+def read_back(path: Path) -> bytes:
+    """A file that a container wrote; ModuleUnproved where it is none, or larger than an honest one.
+
+    A container may leave a link to a file of the host, or a pipe that never ends, in its place.
+    """
+    try:
+        number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        raise _no_report(path, error.strerror or str(error)) from error
+    with open(number, "rb") as file:
+        if not stat.S_ISREG(os.fstat(number).st_mode):
+            raise _no_report(path, "it is no file")
+        content = file.read(MOST_BACK + 1)
+    if len(content) > MOST_BACK:
+        raise _no_report(path, f"it has more than {MOST_BACK:,} bytes")
+    return content
+
+
+def _no_report(path: Path, reason: str) -> ModuleUnproved:
+    return ModuleUnproved(
+        "The run left no {name} that can be read: {reason}.",
+        do="Run it again; if it ends like this again, it needs more memory than it is given.",
+        name=path.name,
+        reason=reason.rstrip("."),
     )
 
 

@@ -239,6 +239,55 @@ def test_a_raised_version_stands_beside_the_old_one(source: Path, tmp_path: Path
     assert (tmp_path / "out" / "05_film" / "1.0.0" / "lesson.ipynb").exists()
 
 
+def test_what_a_page_needs_is_shipped_and_what_tells_the_answers_is_not(source: Path) -> None:
+    shipped = ["checks.py", "quiz.yaml", "drawing.py", "pictures/deep/heart.svg"]
+    for name in [*shipped, "wrong/count_all.py", "instructor.md", "README.md", "claims.txt"]:
+        (source / name).parent.mkdir(parents=True, exist_ok=True)
+        (source / name).write_text("x = 1\n")
+    _, files = build_files(source)
+    notebooks = {"lesson.ipynb", "lesson.zh.ipynb", "module.json"}
+    assert set(files) == notebooks | set(shipped)
+    assert files["pictures/deep/heart.svg"] == b"x = 1\n"
+
+
+@pytest.mark.parametrize("name", ["checks.py", "lesson.py", "pictures"])
+def test_a_link_is_refused_since_it_would_show_another_file(
+    source: Path, tmp_path: Path, name: str
+) -> None:
+    (source / name).unlink(missing_ok=True)
+    (source / name).symlink_to(tmp_path)
+    with pytest.raises(BrokenLesson, match=f"{name} cannot be built: it is a link"):
+        build_files(source)
+
+
+def test_files_too_large_to_ship_are_refused(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hub_config.offers.lessons.MOST_BYTES", 10)
+    (source / "checks.py").write_text("x" * 11)
+    with pytest.raises(BrokenLesson, match="11 bytes; 10 are allowed"):
+        build_files(source)
+
+
+def test_where_it_came_from_is_kept_and_makes_no_other_version(
+    source: Path, tmp_path: Path
+) -> None:
+    origin = {"address": "https://example.org/films.git", "commit": "0" * 40}
+    first = publish_module(source, tmp_path / "out", origin)
+    assert load_modules(tmp_path / "out").module("05_film").source == origin
+    assert not publish_module(source, tmp_path / "out", {**origin, "commit": "1" * 40}).changed
+    assert not publish_module(source, tmp_path / "out").changed
+    assert json.loads((first.folder / "module.json").read_text())["source"] == origin
+
+
+def test_a_version_published_before_a_key_existed_is_still_that_version(
+    source: Path, tmp_path: Path
+) -> None:
+    path = publish_module(source, tmp_path / "out").folder / "module.json"
+    facts = json.loads(path.read_text())
+    del facts["budgets"], facts["changes"], facts["source"]
+    path.write_text(json.dumps(facts))
+    assert not publish_module(source, tmp_path / "out").changed
+
+
 def test_a_refused_build_leaves_nothing_behind(source: Path, tmp_path: Path) -> None:
     (source / "lesson.zh.md").write_text("")
     with pytest.raises(BadTranslation):
