@@ -80,6 +80,18 @@ def languages() -> None:
     check(bool(fonts), "a font with Chinese characters is there")
 
 
+def kernel() -> None:
+    """A kernel loads the sentences that help beside a traceback."""
+    from ipykernel.kernelapp import IPKernelApp
+
+    application = IPKernelApp()
+    application.init_profile_dir()
+    application.init_config_files()
+    application.load_config_file()
+    loaded = application.config.IPKernelApp.get("extensions", [])
+    check("course_kit.rescue" in loaded, "a kernel loads course_kit.rescue")
+
+
 def jupyterlab() -> None:
     """JupyterLab has our extension, on both sides."""
     package = OWN / "share/jupyter/labextensions/@radlab/session/package.json"
@@ -104,6 +116,7 @@ def main() -> None:
     lean()
     person()
     languages()
+    kernel()
     jupyterlab()
 
 
