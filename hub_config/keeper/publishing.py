@@ -92,8 +92,7 @@ class Publisher:
             start_new_session=True,
         )
         until, kept = time.monotonic() + self._patience, ""
-        while process.poll() is None and time.monotonic() < until:
-            time.sleep(min(LOOK_SECONDS, self._patience))
+        while not _ended(process, LOOK_SECONDS) and time.monotonic() < until:
             said = _tail(told)
             if said != kept:
                 kept = said
@@ -111,6 +110,15 @@ def arguments(one: Publication) -> list[str]:
         for group in groups or ():
             words += [option, group]
     return [*words, "--", one.source]
+
+
+def _ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Whether it ends within that time."""
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -145,7 +145,7 @@ class Sessions:
         """Keep what `username` shows of their progress; SaidTooOften asks to say it again later."""
         self._lease(lease_id)
         if not self._may_write(f"progress {lease_id}"):
-            raise SaidTooOften("This was said a moment ago.", do="Say it again in a minute.")
+            raise too_often()
         self._progress.keep(username, reports, self._is_published)
 
     def _is_published(self, module: str, version: str) -> bool:
@@ -199,6 +199,11 @@ def session_facts(
 def no_session() -> NoSession:
     """The refusal for a server without lease."""
     return NoSession("This server holds no session now.", do="Start it from the launch page.")
+
+
+def too_often() -> SaidTooOften:
+    """The refusal to write the same again at once."""
+    return SaidTooOften("This was said a moment ago.", do="Say it again in a minute.")
 
 
 def not_extended(why: NoExtension) -> NotExtended:

@@ -27,6 +27,7 @@ from hub_config.language import translator
 from hub_config.queueing.model import NoExtension
 from hub_config.settings import Settings
 from hub_config.spawning import sessions
+from hub_config.teaching.store import ProgressStore
 from hub_config.usage.model import HomeUse, Kind, Limits, Sample
 from hub_config.usage.store import QuotaStore, UsageStore
 
@@ -280,7 +281,7 @@ def test_a_session_that_is_over_is_not_found(site: Site) -> None:
 def test_every_text_is_said_in_chinese() -> None:
     chinese = translator("zh_CN")
     refusals = [sessions.no_session(), sessions.too_soon(timedelta(minutes=12))]
-    refusals += [sessions.not_extended(why) for why in NoExtension]
+    refusals += [sessions.not_extended(why) for why in NoExtension] + [sessions.too_often()]
     for refusal in refusals:
         said = refusal.localised(chinese)
         assert said.count("。") >= 2 and said != str(refusal), refusal
@@ -305,3 +306,64 @@ def with_end(site: Site, running: Running, began: datetime) -> None:
         shift = row.started_at - began
         for name in ("granted_at", "started_at", "ready_at", "ends_at"):
             setattr(row, name, getattr(row, name) - shift)
+
+
+REPORT = {
+    "module": "08_segmentation",
+    "version": "1.0.0",
+    "consent": True,
+    "exercises": {"dice": {"passed": True, "points": 2, "tries": 1, "hints": 0}},
+    "quiz": {"leak": {"right": True, "tries": 1}},
+}
+
+
+def shows(site: Site, running: Running, *reports: object) -> httpx.Response:
+    """What that server is answered once its progress is taken: soon after another it is not."""
+    for _ in range(300):
+        answer = site.ask(running.token, "/progress", {"progress": list(reports)})
+        if answer.status_code != 429:
+            return answer
+        time.sleep(0.1)
+    raise AssertionError("the progress was never taken")
+
+
+@pytest.fixture
+def published(site: Site) -> None:
+    folder = site.folder / "state" / "modules" / "08_segmentation" / "1.0.0"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "module.json").write_text("{}")
+
+
+def test_a_server_shows_its_owners_progress_and_takes_it_back(
+    site: Site, ann: Running, published: None
+) -> None:
+    progress = ProgressStore(site.ledger.engine)
+    broken = {**REPORT, "module": "../secrets"}
+    unknown = {**REPORT, "module": "99_invented"}
+    assert shows(site, ann, REPORT, broken, unknown).json()["lease"] == ann.lease
+    (shown,) = progress.of(["ann", "bob"])
+    assert (shown.username, shown.module, shown.version) == ("ann", "08_segmentation", "1.0.0")
+    assert shown.exercises["dice"].points == 2
+    taken_back = {"module": "08_segmentation", "consent": False}
+    assert shows(site, ann, taken_back).status_code == 200
+    assert progress.of(["ann", "bob"]) == []
+
+
+def test_progress_without_consent_is_not_kept(site: Site, bob: Running, published: None) -> None:
+    assert shows(site, bob, {**REPORT, "consent": False}).status_code == 200
+    assert ProgressStore(site.ledger.engine).of(["bob"]) == []
+
+
+def test_progress_comes_from_a_server_alone(site: Site, ann: Running, published: None) -> None:
+    for token in (None, "wrong", SERVICE, own_token(site, "ann")):
+        answer = site.ask(token, "/progress", {"progress": [REPORT]})
+        assert answer.status_code == 403, token
+    assert ProgressStore(site.ledger.engine).of(["ann"]) == []
+
+
+def test_progress_without_end_is_refused(site: Site, ann: Running) -> None:
+    large = site.ask(ann.token, "/progress", {"progress": ["x" * 300_000]})
+    assert large.status_code == 413
+    shows(site, ann)
+    again = site.ask(ann.token, "/progress", {"progress": []})
+    assert (again.status_code, again.json()["error"]["code"]) == (429, "said_too_often")
