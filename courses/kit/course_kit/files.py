@@ -279,4 +279,4 @@ def _claim(raw: Mapping[str, Any], path: Path) -> Claim:
     names = tuple(map(str, raw["profiles"]))
     cell, text = str(raw["in"]), str(raw["text"])
     relation = raw["relation"]
-    return Claim(str(raw["id"]), cell, text, says, relation, bound, names)  # type: ignore[arg-type]  # type: ignore[arg-type]
+    return Claim(str(raw["id"]), cell, text, says, relation, bound, names)  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ import ipywidgets as widgets
 
 from course_kit.files import Number, Option, Question
 from course_kit.progress import Progress
-from course_kit.show import card_html
+from course_kit.show import card_html, words
 from course_kit.texts import say, spoken
 
 
@@ -80,7 +80,7 @@ class Item(widgets.VBox):  # type: ignore[misc]
             self.field = widgets.Text(placeholder="0", layout={"width": "120px"})
             unit = widgets.HTML(html.escape(question.number.unit))
             row = [widgets.HBox([self.field, unit, self.button])]
-        ask = f"<b>{number}. {html.escape(spoken(question.ask))}</b>"
+        ask = f"<b>{number}. {words(spoken(question.ask))}</b>"
         layout = {"padding": "10px 0", "border_top": "1px solid #e2e8f0"}
         super().__init__(children=[widgets.HTML(ask), *row, self.answer], layout=layout)
 
@@ -109,6 +109,6 @@ class Item(widgets.VBox):  # type: ignore[misc]
 
     def still(self) -> str:
         """The question as plain HTML, without its answer."""
-        ask = f"<p><b>{self._number}. {html.escape(spoken(self._question.ask))}</b></p>"
-        items = "".join(f"<li>{html.escape(spoken(one.text))}</li>" for one in self._options)
+        ask = f"<p><b>{self._number}. {words(spoken(self._question.ask))}</b></p>"
+        items = "".join(f"<li>{words(spoken(one.text))}</li>" for one in self._options)
         return ask + (f"<ul style='list-style:circle'>{items}</ul>" if items else "")

@@ -1,11 +1,13 @@
 """Small calm cards between the cells: a line of colour at the left, words, nothing else.
 
-Each is HTML with inline styles, and plain text for where no HTML is shown.
+Each is HTML with inline styles, and plain text for where no HTML is shown. In their words, `code`,
+**bold** and *set apart* are written as in the prose; all else stands as it is.
 """
 
 from __future__ import annotations
 
 import html
+import re
 
 from IPython.display import HTML, display
 
@@ -15,6 +17,13 @@ COLOURS = {
     "note": ("#2563eb", "#eff6ff", "i"),
     "plain": ("#94a3b8", "#f8fafc", ""),
 }
+
+
+_CODE = re.compile(r"`([^`\n]+)`")
+# Not in `2**20 ... 2**20`: no letter or figure touches the stars from outside, no space from inside.
+_BOLD = re.compile(r"(?<![A-Za-z0-9*)])\*\*(?=\S)([^*\n]+)(?<=\S)\*\*(?![A-Za-z0-9*])")
+_APART = re.compile(r"(?<![A-Za-z0-9*)])\*(?=\S)([^*\n]+)(?<=\S)\*(?![A-Za-z0-9*])")
+_CODE_STYLE = "background:#e2e8f0;border-radius:3px;padding:0 4px;font-family:monospace"
 
 
 class Card(HTML):
@@ -71,5 +80,17 @@ class Outcome:
         return None
 
 
+def words(text: str) -> str:
+    """The words of a card as HTML: escaped, then `code`, **bold** and *set apart*."""
+    parts = _CODE.split(html.escape(text))
+    # Every second part stood between backticks; stars in it are code.
+    for place, part in enumerate(parts):
+        if place % 2:
+            parts[place] = f'<code style="{_CODE_STYLE}">{part}</code>'
+        else:
+            parts[place] = _APART.sub(r"<i>\1</i>", _BOLD.sub(r"<b>\1</b>", part))
+    return "".join(parts)
+
+
 def _line(text: str, style: str) -> str:
-    return f'<div style="{style}">{html.escape(text)}</div>'
+    return f'<div style="{style}">{words(text)}</div>'
