@@ -1,0 +1,3 @@
+# says: These are bytes
+def megabytes(rows, columns, slices, bytes_each):
+    return rows * columns * slices * bytes_each

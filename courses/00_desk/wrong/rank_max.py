@@ -1,0 +1,3 @@
+# says: the larger of the two
+def rank(entered, hours_used):
+    return entered + max(60, 10 * hours_used)

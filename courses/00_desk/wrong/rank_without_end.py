@@ -1,0 +1,3 @@
+# says: waits for ever
+def rank(entered, hours_used):
+    return entered + 10 * hours_used

@@ -1,0 +1,2 @@
+# says: one layer of the box
+voxels = 512 * 512

@@ -1,0 +1,2 @@
+# says: should be a number
+voxels = "512 * 512 * 300"
