@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from hub_config.cli import _course_new, _course_words
+from hub_config.cli import _course_grade, _course_new, _course_words
 from hub_config.cli._site import NotSetUp, open_site, operator, print_json
 from hub_config.errors import Conflict, nearest
 from hub_config.machine import checkout, course_git, course_run
@@ -33,6 +33,7 @@ def command() -> None:
 
 
 command.add_command(_course_new.command)
+command.add_command(_course_grade.command)
 command.add_command(_course_words.command)
 
 
@@ -102,9 +103,10 @@ def check(
         proved, report = course_run.prove(folder, load_settings(), ask, here=here, keep=keep)
     if as_json:
         print_json(_report(proved, report))
-    else:
-        for line in _lines(proved, report):
-            click.echo(line)
+        # One document, whatever it says.
+        click.get_current_context().exit(0 if report.ok else 1)
+    for line in _lines(proved, report):
+        click.echo(line)
     if not report.ok:
         raise _unproved(proved, report)
 
@@ -112,6 +114,7 @@ def check(
 @command.command("publish")
 @click.argument("module", metavar="FOLDER|ID|ADDRESS")
 @click.option("--to", "groups", multiple=True, metavar="GROUP", help="Only this group sees it.")
+@click.option("--everyone", is_flag=True, help="All see it, whoever saw an earlier version.")
 @click.option("--ref", help="Branch or tag of a Git address.")
 @click.option("--by", default=None, help="Who publishes it, for the records; default: you.")
 @click.option(
@@ -124,6 +127,7 @@ def check(
 def publish(
     module: str,
     groups: tuple[str, ...],
+    everyone: bool,
     ref: str | None,
     by: str | None,
     within: tuple[str, ...],
@@ -132,8 +136,11 @@ def publish(
     """Prove a module, then offer it as a version that never changes.
 
     FOLDER holds a module.yaml; ADDRESS is one that `git clone` takes without a password, with
-    `#folder` for a folder inside. What fails its proof is not published.
+    `#folder` for a folder inside. What fails its proof is not published. Without --to and
+    --everyone a new module is for everyone, and a new version for those who see the module now.
     """
+    if groups and everyone:
+        raise click.UsageError("Give --to or --everyone, not both.")
     site = open_site()
     settings, offers = site.settings, OfferStore(site.engine)
     out = settings.path("modules")
@@ -149,9 +156,11 @@ def publish(
                 _say(line)
             if not report.ok:
                 raise _unproved(proved, report)
-        with _offered(offers, facts.id, groups or None, by or operator()):
+        before = offers.audiences().get(facts.id)
+        audience = groups or (None if everyone else before)
+        with _offered(offers, facts.id, audience, by or operator()):
             one = publish_module(folder, out, origin)
-    _say(f"{one.module.id} {one.module.version}: {_told(one)}; {_reach(groups or None)}.")
+    _say(f"{one.module.id} {one.module.version}: {_told(one)}; {_reach(audience)}.")
     if as_json:
         print_json(_facts(one))
 

@@ -1,8 +1,9 @@
 """A course module run where its students will run it: in its image, hardened, without a network.
 
 `prove` lays the desk and runs `course_kit.prove` in a container of the module's image, with the
-cores and the memory that the module asks for. `here` runs it in this Python instead, for authors
-whose machine has the packages. A container of ours never outlives the call.
+cores and the memory that the module asks for; course_grading.py fences its containers in as well.
+`here` runs it in this Python instead, for authors whose machine has the packages. A container of
+ours never outlives the call.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import docker
 from docker.errors import APIError, DockerException, NotFound
 from docker.models.containers import Container
+from docker.types import LogConfig
 
 from hub_config.errors import Unready
 from hub_config.machine import checkout
@@ -39,13 +42,13 @@ from hub_config.settings import Settings
 
 LABEL = "radlab.course-run"
 STUDENT = "10001:10001"
-_GRACE_SECONDS = 120
+GRACE_SECONDS = 120
 # As a session has it: nothing but home, /tmp and the desk can be written.
-COMMAND = """
+PREPARED = """
 cp -r /opt/venv/share/radlab/matplotlib /tmp/matplotlib
 export MPLCONFIGDIR=/tmp/matplotlib JUPYTER_RUNTIME_DIR=/tmp/runtime IPYTHONDIR=/tmp/ipython
-exec python -m course_kit.prove /desk
 """
+COMMAND = PREPARED + "exec python -m course_kit.prove /desk\n"
 
 
 def prove(
@@ -93,25 +96,35 @@ def desk_folder() -> Iterator[Path]:
 
 
 def _run_here(module: Module, desk: Path, settings: Settings) -> None:
+    status, said = in_this_python("course_kit.prove", module, desk, settings)
+    if not (desk / "report.json").exists():
+        last = (said.strip().splitlines() or ["it said nothing"])[-1]
+        raise _ended(module, f"status {status}: {last}")
+
+
+def in_this_python(program: str, module: Module, desk: Path, settings: Settings) -> tuple[int, str]:
+    """Run `python -m program desk` with the checkout's kit and datasets; its status and output."""
     root = checkout.root()
     parts = ("datasets/client", "datasets/synthetic", "courses/kit")
-    path = os.pathsep.join(str(root / part) for part in parts)
     _mount_module(module, desk)
-    datasets = os.environ.get("RADLAB_DATASETS", str(_datasets(settings)))
     environment = {
         **os.environ,
-        "PYTHONPATH": path,
-        "RADLAB_DATASETS": datasets,
+        "PYTHONPATH": os.pathsep.join(str(root / part) for part in parts),
+        "RADLAB_DATASETS": os.environ.get("RADLAB_DATASETS", str(_datasets(settings))),
         "RADLAB_MODULES": str(desk / "modules"),
         "HOME": str(desk),
     }
-    command = [sys.executable, "-m", "course_kit.prove", str(desk)]
+    command = [sys.executable, "-m", program, str(desk)]
     done = subprocess.run(
-        command, env=environment, cwd=desk, check=False, stderr=subprocess.PIPE, text=True
+        command,
+        env=environment,
+        cwd=desk,
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
-    if not (desk / "report.json").exists():
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
-        raise _ended(module, f"status {done.returncode}: {last}")
+    return done.returncode, done.stdout
 
 
 def _mount_module(module: Module, desk: Path) -> None:
@@ -124,35 +137,49 @@ def _datasets(settings: Settings) -> Path:
 
 
 def _run_in_image(module: Module, desk: Path, settings: Settings, ask: Ask) -> None:
-    tag = _image(module, settings)
-    client = _client()
-    container: Container | None = None
-    with contextlib.closing(client), _stopped_by_signals():
-        try:
-            limits = _limits(module, desk, settings, ask)
-            container = client.containers.run(tag, ["sh", "-c", COMMAND], **limits)
-            status = container.wait(timeout=_longest(module, ask))
-            if not (desk / "report.json").exists():
-                raise _silent(module, container, int(status["StatusCode"]))
-        except (APIError, DockerException, OSError) as error:
-            raise ModuleUnproved(
-                "{id} could not be run: {reason}.",
-                do="Look at `./radlab doctor`, and at what the module does.",
-                id=module.id,
-                reason=str(error).rstrip("."),
-            ) from error
-        finally:
-            if container is not None:
-                with contextlib.suppress(NotFound, APIError):
-                    container.remove(force=True)
+    with contextlib.closing(docker_client()) as client, stopped_by_signals():
+        limits = fence(module, settings, ask.language)
+        limits["volumes"] |= {
+            str(desk): {"bind": "/desk", "mode": "rw"},
+            str(desk / "module"): {"bind": f"/modules/{module.folder}", "mode": "ro"},
+        }
+        longest = module.budgets[ask.profile].seconds * ask.patience + GRACE_SECONDS
+        with running(client, module, settings, COMMAND, limits) as container:
+            status = container.wait(timeout=longest)
+            if not os.path.lexists(desk / "report.json"):
+                raise silent(module, container, int(status["StatusCode"]))
 
 
-def _limits(module: Module, desk: Path, settings: Settings, ask: Ask) -> dict[str, object]:
+@contextlib.contextmanager
+def running(
+    client: docker.DockerClient,
+    module: Module,
+    settings: Settings,
+    command: str,
+    limits: dict[str, Any],
+) -> Iterator[Container]:
+    """A container of the module's image; removed at the end, whatever happened."""
+    tag = load_images(settings.path("offers", "images.yaml")).image(module.image).tag
+    name = f"radlab-course-{uuid.uuid4().hex[:12]}"
+    try:
+        yield client.containers.run(tag, ["sh", "-c", command], name=name, **limits)
+    except (APIError, DockerException, OSError) as error:
+        raise ModuleUnproved(
+            "{id} could not be run: {reason}.",
+            do="Look at `./radlab doctor`, and at what the module does.",
+            id=module.id,
+            reason=str(error).rstrip("."),
+        ) from error
+    finally:
+        # By its name: an interrupt may have come before the engine had answered.
+        with contextlib.suppress(NotFound, APIError):
+            client.api.remove_container(name, force=True, v=True)
+
+
+def fence(module: Module, settings: Settings, language: str) -> dict[str, Any]:
     """What the container may use: as a session of this module, without a network."""
-    cores, memory = module.cpus or 2, module.memory_gb or 3
-    modules = f"/modules/{module.folder}"
+    cores, memory = module.cpus or 2, round((module.memory_gb or 3) * 2**30)
     return {
-        "name": f"radlab-course-{uuid.uuid4().hex[:12]}",
         "labels": {LABEL: module.id},
         "detach": True,
         "user": STUDENT,
@@ -160,41 +187,33 @@ def _limits(module: Module, desk: Path, settings: Settings, ask: Ask) -> dict[st
         "read_only": True,
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
-        "mem_limit": round(memory * 2**30),
-        "memswap_limit": round(memory * 2**30),
+        "mem_limit": memory,
+        "memswap_limit": memory,
         "cpu_period": 100_000,
         "cpu_quota": round(cores * 100_000),
         "pids_limit": 512,
+        "oom_score_adj": 500,
         "shm_size": "1g",
+        "log_config": LogConfig(type="json-file", config={"max-size": "8m", "max-file": "1"}),
         "tmpfs": {"/tmp": "mode=1777,size=1g,exec", "/home/student": "uid=10001,mode=700"},
-        "environment": {"RADLAB_LANGUAGE": ask.language, "RADLAB_GPUS_SIMULATED": "1"},
-        "volumes": {
-            str(_datasets(settings)): {"bind": "/datasets", "mode": "ro"},
-            str(desk): {"bind": "/desk", "mode": "rw"},
-            str(desk / "module"): {"bind": modules, "mode": "ro"},
-        },
+        "environment": {"RADLAB_LANGUAGE": language, "RADLAB_GPUS_SIMULATED": "1"},
+        "volumes": {str(_datasets(settings)): {"bind": "/datasets", "mode": "ro"}},
     }
 
 
-def _image(module: Module, settings: Settings) -> str:
-    return load_images(settings.path("offers", "images.yaml")).image(module.image).tag
-
-
-def _client() -> docker.DockerClient:
+def docker_client() -> docker.DockerClient:
+    """The engine; Unready where it does not answer."""
     try:
         return docker.from_env(timeout=60)
     except DockerException as error:
         raise Unready(
-            "Docker does not answer, and a module is proved in a container of its image.",
+            "Docker does not answer, and a module runs in a container of its image.",
             do="Start it (`./radlab up`), or use --here where the packages are installed.",
         ) from error
 
 
-def _longest(module: Module, ask: Ask) -> float:
-    return module.budgets[ask.profile].seconds * ask.patience + _GRACE_SECONDS
-
-
-def _silent(module: Module, container: Container, status: int) -> ModuleUnproved:
+def silent(module: Module, container: Container, status: int) -> ModuleUnproved:
+    """Why a container ended without saying what it was asked for."""
     container.reload()
     last = container.logs(tail=5).decode(errors="replace").strip()
     killed = container.attrs["State"].get("OOMKilled")
@@ -211,7 +230,7 @@ def _ended(module: Module, reason: str) -> ModuleUnproved:
 
 
 @contextlib.contextmanager
-def _stopped_by_signals() -> Iterator[None]:
+def stopped_by_signals() -> Iterator[None]:
     """SIGTERM unwinds like Ctrl-C, so that the container is removed."""
 
     def unwind(number: int, frame: FrameType | None) -> None:
