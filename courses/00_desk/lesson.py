@@ -352,6 +352,7 @@ for rule in rules:
         rows = waits[(waits.rule == rule) & (waits.who == who)]
         results[rule, who] = metrics.bootstrap(np.mean, rows.morning, rows.waited, times=300)
 
+longest = 1.05 * max(found.high for found in results.values())
 figure, axes = plt.subplots(1, 2, figsize=(11, 3), sharex=True, sharey=True, layout="constrained")
 for ax, who in zip(axes, (HAD_NOTHING, HAD_MUCH)):
     for row, rule in enumerate(rules):
@@ -359,9 +360,8 @@ for ax, who in zip(axes, (HAD_NOTHING, HAD_MUCH)):
         ax.plot([found.low, found.high], [row, row], color=colour, linewidth=4)
         ax.plot(found.value, row, "o", color=colour, markersize=10)
         ax.text(found.value, row + 0.2, f"{found.value:.0f}", ha="center", color=colour)
-    ax.set(title=who, xlabel="mean wait in minutes", ylim=(-0.6, 2.7))
+    ax.set(title=who, xlabel="mean wait in minutes", xlim=(0, longest), ylim=(-0.6, 2.7))
     ax.set_yticks(range(3), list(rules))
-    ax.set_xlim(left=0)
 plt.show()
 
 # %% name="verdict"

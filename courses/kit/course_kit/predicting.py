@@ -74,7 +74,7 @@ class Predictions:
 class _Revealed(show.Card):
     def __init__(self, text: str, scale: str) -> None:
         super().__init__(text)
-        self.data += scale
+        self.data = str(self.data).removesuffix("</div>") + scale + "</div>"
 
 
 def _scale(low: float, high: float, said: float, value: float) -> str:

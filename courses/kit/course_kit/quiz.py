@@ -7,6 +7,7 @@ right one is not always the first.
 from __future__ import annotations
 
 import html
+import math
 import random
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -104,6 +105,8 @@ class Item(widgets.VBox):  # type: ignore[misc]
         try:
             value = float(self.field.value.replace(",", ".").strip())
         except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
             return None, say("quiz_number", given=self.field.value)
         return judge_number(self._question.number, value)
 
