@@ -9,8 +9,10 @@ from pathlib import Path
 import click
 
 from hub_config.cli import _course_grade, _course_new, _course_words
-from hub_config.cli._site import NotSetUp, open_site, operator, print_json
+from hub_config.cli._site import NotSetUp, Site, open_site, operator, print_json
 from hub_config.errors import Conflict, nearest
+from hub_config.groups.rules import unknown_group
+from hub_config.groups.store import GroupStore
 from hub_config.machine import checkout, course_git, course_run
 from hub_config.offers.lessons import Published, publish_module, sources
 from hub_config.offers.modules import METADATA, Module, UnknownModule, load_modules, read_module
@@ -142,6 +144,7 @@ def publish(
     if groups and everyone:
         raise click.UsageError("Give --to or --everyone, not both.")
     site = open_site()
+    _known_groups(site, groups)
     settings, offers = site.settings, OfferStore(site.engine)
     out = settings.path("modules")
     with _found(module, ref) as (folder, origin):
@@ -170,7 +173,9 @@ def publish(
 @click.option("--to", "groups", multiple=True, metavar="GROUP", help="Only this group sees it.")
 def offer_(module: str, groups: tuple[str, ...]) -> None:
     """Offer a published module to these groups; to everyone where none is named."""
-    _offers_of_built(module).offer(module, groups or None, operator())
+    offers = _offers_of_built(module)
+    _known_groups(open_site(), groups)
+    offers.offer(module, groups or None, operator())
     click.echo(f"{module}: {_reach(groups or None)}.")
 
 
@@ -230,6 +235,14 @@ def _source(word: str) -> Path:
         hint=nearest(word, known),
         known=", ".join(known),
     )
+
+
+def _known_groups(site: Site, groups: Sequence[str]) -> None:
+    """UnknownGroup for one that nobody is in: the module would be seen by nobody."""
+    known = GroupStore(site.engine).names()
+    for group in groups:
+        if group not in known:
+            raise unknown_group(group, known)
 
 
 def _offers_of_built(id: str) -> OfferStore:

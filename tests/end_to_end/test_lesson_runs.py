@@ -82,6 +82,7 @@ def commit(folder: Path) -> str:
 
 
 def test_a_new_module_is_published_from_git_for_one_group(platform: Any, repository: Path) -> None:
+    assert platform.run("group", "create", "spring").returncode == 0
     address = f"file://{repository}#{NEW}"
     done = platform.run("course", "publish", address, "--to", "spring", "--json")
     assert done.returncode == 0, done.stdout + done.stderr
