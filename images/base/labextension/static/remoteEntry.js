@@ -368,7 +368,14 @@
         execute: () => notices.askReset()
       });
       app.commands.addCommand(RESET_NOW, { label: 'RadLab', execute: args => notices.reset(args.path) });
+      // Whose notebook it is shows once it is read; the button asks again then.
+      const look = async () => {
+        await app.shell.currentWidget?.context?.ready;
+        app.commands.notifyCommandChanged(RESET);
+      };
+      app.shell.currentChanged?.connect(look);
       app.restored.then(() => {
+        look();
         notices.refresh();
         setInterval(() => notices.refresh(), READ_EVERY);
       });
