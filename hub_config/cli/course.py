@@ -13,7 +13,7 @@ from hub_config.cli._site import NotSetUp, Site, open_site, operator, print_json
 from hub_config.errors import Conflict, nearest
 from hub_config.groups.rules import unknown_group
 from hub_config.groups.store import GroupStore
-from hub_config.machine import checkout, course_git, course_run
+from hub_config.machine import checkout, course_git, course_pictures, course_run
 from hub_config.offers.lessons import Published, publish_module, sources
 from hub_config.offers.modules import METADATA, Module, UnknownModule, load_modules, read_module
 from hub_config.offers.proving import PATIENCE, Ask, ModuleUnproved, Report, parse_parameters
@@ -74,6 +74,11 @@ def build(modules: tuple[str, ...], out: Path | None, as_json: bool) -> None:
     help="Folder for the executed notebook and the report.",
 )
 @click.option(
+    "--pictures",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the executed notebook as a page, and pictures of all of it.",
+)
+@click.option(
     "--patience",
     type=click.FloatRange(0.1, 20),
     default=PATIENCE,
@@ -89,6 +94,7 @@ def check(
     untouched: bool,
     here: bool,
     keep: Path | None,
+    pictures: Path | None,
     patience: float,
     as_json: bool,
 ) -> None:
@@ -102,7 +108,12 @@ def check(
         profile, language, parse_parameters(words), untouched, not untouched, patience=patience
     )
     with _found(module, None) as (folder, _):
-        proved, report = course_run.prove(folder, load_settings(), ask, here=here, keep=keep)
+        kept = keep or pictures
+        proved, report = course_run.prove(folder, load_settings(), ask, here=here, keep=kept)
+    # Where the page could not even be begun, there is none to look at.
+    if pictures is not None and kept is not None and (kept / "run.ipynb").is_file():
+        for path in course_pictures.draw(kept / "run.ipynb", pictures):
+            _say(f"{path}")
     if as_json:
         print_json(_report(proved, report))
         # One document, whatever it says.
