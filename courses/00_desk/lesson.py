@@ -294,7 +294,7 @@ page.check("next")
 # - *Our* line: with your ranks, and gaps are filled.
 # - The *ceiling*: a card for everyone. Nobody waits, and it cannot be paid.
 
-# %% name="floor"
+# %% name="floor" tags=["folded"]
 place = page.answer("rank", otherwise=lambda entered, hours: entered + min(60, 10 * hours))
 OURS = "Our line"
 colours = READERS.colours | {OURS: "#2563eb"}
@@ -343,7 +343,7 @@ print(f"  {READERS.ceiling:12} {0:6.0f}")
 # Filling gaps shortens the wait of all. Ranks do not: they *move* it, from those who had nothing
 # this week to those who had much. **Fair is not fast. It is a choice.**
 
-# %% name="judge"
+# %% name="judge" tags=["folded"]
 HAD_NOTHING, HAD_MUCH = "Who had no card this week", "Who had a card for three hours or more"
 waits["who"] = np.where(waits.hours == 0, HAD_NOTHING, np.where(waits.hours >= 3, HAD_MUCH, ""))
 results = {}
@@ -364,7 +364,7 @@ for ax, who in zip(axes, (HAD_NOTHING, HAD_MUCH)):
     ax.set_yticks(range(3), list(rules))
 plt.show()
 
-# %% name="verdict"
+# %% name="verdict" tags=["folded"]
 page.claim(
     "gaps",
     results[READERS.trivial, HAD_NOTHING].value - results[READERS.classical, HAD_NOTHING].value,
@@ -378,7 +378,7 @@ page.claim("price", results[OURS, HAD_MUCH].value - results[READERS.classical, H
 # A mean hides its people. So look at the longest waits under our rule. What do they have in common?
 # Look at their hours, and at how many cards they asked for.
 
-# %% name="worst"
+# %% name="worst" tags=["folded"]
 worst = sorted(
     (one for day in days for one in serve(day, cards, **rules[OURS])), key=lambda one: -one.waited
 )

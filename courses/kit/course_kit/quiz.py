@@ -16,8 +16,17 @@ import ipywidgets as widgets
 
 from course_kit.files import Number, Option, Question
 from course_kit.progress import Progress
-from course_kit.show import card_html, words
+from course_kit.show import card_html, plain, words
 from course_kit.texts import say, spoken
+
+# Long answers wrap; without this they are cut at the page's edge.
+_STYLE = """<style>
+.radlab-quiz .widget-radio-box { overflow: visible; }
+.radlab-quiz .widget-radio-box label {
+  white-space: normal; width: auto; height: auto; min-height: 26px; line-height: 1.45;
+  font-size: 14px; padding: 2px 0; align-items: flex-start; }
+.radlab-quiz .widget-radio-box input { margin-top: 4px; flex: none; }
+</style>"""
 
 
 def sheet(
@@ -49,12 +58,14 @@ class Sheet(widgets.VBox):  # type: ignore[misc]
     """Questions as widgets; as plain HTML where no widget is shown."""
 
     def __init__(self, items: Sequence[Item]) -> None:
-        super().__init__(children=list(items), layout={"max_width": "760px"})
-        self._items = items
+        children = [widgets.HTML(_STYLE), *items]
+        super().__init__(children=children, layout={"max_width": "760px"})
+        self.add_class("radlab-quiz")
+        self.items = list(items)
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         bundle = super()._repr_mimebundle_(**options)
-        still = "".join(item.still() for item in self._items)
+        still = "".join(item.still() for item in self.items)
         data = bundle[0] if isinstance(bundle, tuple) else bundle
         if data is not None:
             data["text/html"] = still
@@ -74,7 +85,9 @@ class Item(widgets.VBox):  # type: ignore[misc]
         self.button = widgets.Button(description=say("quiz_button"), button_style="")
         self.button.on_click(self._answered)
         if question.number is None:
-            choices = [(spoken(option.text), place) for place, option in enumerate(self._options)]
+            choices = [
+                (plain(spoken(option.text)), place) for place, option in enumerate(self._options)
+            ]
             self.field = widgets.RadioButtons(options=choices, value=None, layout={"width": "auto"})
             row = [self.field, self.button]
         else:

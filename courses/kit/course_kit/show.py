@@ -30,7 +30,7 @@ class Card(HTML):
     """One card; `str()` of it is its plain text."""
 
     def __init__(self, text: str, *, kind: str = "note", title: str = "", code: str = "") -> None:
-        self.plain = "\n".join(part for part in (title, text, code) if part)
+        self.plain = "\n".join(part for part in (plain(title), plain(text), code) if part)
         super().__init__(card_html(text, kind=kind, title=title, code=code))
 
     def __repr__(self) -> str:
@@ -89,6 +89,13 @@ def words(text: str) -> str:
             parts[place] = f'<code style="{_CODE_STYLE}">{part}</code>'
         else:
             parts[place] = _APART.sub(r"<i>\1</i>", _BOLD.sub(r"<b>\1</b>", part))
+    return "".join(parts)
+
+
+def plain(text: str) -> str:
+    """The same words without their marks, for where nothing can be set in bold."""
+    parts = _CODE.split(text)
+    parts[::2] = [_APART.sub(r"\1", _BOLD.sub(r"\1", part)) for part in parts[::2]]
     return "".join(parts)
 
 

@@ -22,7 +22,9 @@ from course_kit.desk import allowed_cores
 from course_kit.texts import say
 
 _MIB = 2**20
-_SPEED_SECONDS = 1.0
+_SPEED_SECONDS = 0.4
+_ROUNDS = 3
+_LEAST_GAIN = 1.2
 PACKAGES = ("numpy", "matplotlib", "torch", "monai", "SimpleITK", "sklearn", "pydicom")
 
 
@@ -85,13 +87,16 @@ def _try(part: str, trial: Callable[[], str]) -> Finding:
 def _processor() -> str:
     """How many times faster all cores together are than one."""
     cores = max(1, int(allowed_cores()))
-    alone = sum(_work(1))
-    together = sum(_work(cores))
-    return say("test_speed", cores=cores, times=f"{together / max(1, alone):.1f}")
+    alone = max(sum(_work(1)) for _ in range(_ROUNDS))
+    together = max(sum(_work(cores)) for _ in range(_ROUNDS))
+    times = together / max(1, alone)
+    # Cores are shares of a machine: while all of it is busy, the second one gives little.
+    key = "test_busy" if cores > 1 and times < _LEAST_GAIN else "test_speed"
+    return say(key, cores=cores, times=f"{times:.1f}")
 
 
 def _work(threads: int) -> list[int]:
-    """How many sorts each thread ends in a second; sorting lets the others run beside it."""
+    """How many sorts each thread ends in its time; sorting lets the others run beside it."""
     counts = [0] * threads
     end = time.monotonic() + _SPEED_SECONDS
 
