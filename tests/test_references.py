@@ -24,7 +24,7 @@ def test_a_module_names_an_image_and_datasets_that_exist(path: Path) -> None:
     module = yaml.safe_load(path.read_text())
     assert module["id"] == path.parent.name
     assert module["image"] in {entry["id"] for entry in image_entries()}
-    for dataset in module["datasets"]:
+    for dataset in module.get("datasets", []):
         assert (ROOT / "datasets" / "cards" / f"{dataset.split('@')[0]}.yaml").is_file()
 
 
