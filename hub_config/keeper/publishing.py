@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -32,6 +33,7 @@ _GRACE_SECONDS = 20
 COMMAND = (sys.executable, "-P", "-m", "hub_config.cli", "course", "publish")
 # Nobody is there to be asked for a password, or whether a host is known.
 _UNATTENDED = {"GIT_TERMINAL_PROMPT": "0", "GIT_SSH_COMMAND": "ssh -o BatchMode=yes"}
+_COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 log = logging.getLogger("radlab.keeper")
 
 
@@ -106,6 +108,8 @@ class Publisher:
 def arguments(one: Publication) -> list[str]:
     """The words behind `course publish`; the source last, so that it is never an option."""
     words = ["--json", "--by", one.by]
+    if one.groups is None:
+        words.append("--everyone")
     for option, groups in (("--to", one.groups), ("--within", one.within)):
         for group in groups or ():
             words += [option, group]
@@ -134,7 +138,12 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 def _tail(file: BinaryIO) -> str:
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - MOST_LOG))
-    return file.read().decode("utf-8", "replace")
+    return _plain(file.read().decode("utf-8", "replace"))
+
+
+def _plain(text: str) -> str:
+    """Without the colours of a terminal, which tracebacks of notebooks bear."""
+    return _COLOURS.sub("", text)
 
 
 def _answer(file: BinaryIO) -> dict[str, Any]:
@@ -153,4 +162,6 @@ def _why(answer: Mapping[str, Any], status: int | None, patience: float) -> str:
     error = answer.get("error")
     if not isinstance(error, Mapping):
         return f"The command ended with {status}.\n"
-    return " ".join(str(error[part]) for part in ("message", "do") if error.get(part)) + "\n"
+    return (
+        _plain(" ".join(str(error[part]) for part in ("message", "do") if error.get(part))) + "\n"
+    )

@@ -47,6 +47,14 @@ def test_what_the_command_published_is_kept_with_what_it_said(site: Site) -> Non
     assert told.log == "proving ...\n"
 
 
+def test_the_colours_of_a_terminal_are_left_out(site: Site) -> None:
+    error = {"error": {"message": "\x1b[31mNotMounted\x1b[39m: no dataset."}}
+    told = site.publish(
+        f"print('\\x1b[32mok\\x1b[0m', file=sys.stderr); print(json.dumps({error})); sys.exit(1)"
+    )
+    assert told.log == "ok\nNotMounted: no dataset.\n"
+
+
 def test_a_refusal_is_the_last_line_of_the_log(site: Site) -> None:
     error = {"error": {"code": "module_unproved", "message": "It does not hold.", "do": "Mend it."}}
     told = site.publish(
@@ -121,7 +129,7 @@ def test_the_words_of_the_command_say_who_what_and_for_whom(site: Site) -> None:
     words = ["--json", "--by", "ines", "--to", "oncology", "--to", "radiology"]
     assert arguments(asked) == [*words, "--within", "radiology", "--", SOURCE]
     everyone = replace(asked, groups=None, within=None, by="ana")
-    assert arguments(everyone) == ["--json", "--by", "ana", "--", SOURCE]
+    assert arguments(everyone) == ["--json", "--by", "ana", "--everyone", "--", SOURCE]
 
 
 def test_the_words_are_those_that_the_command_takes(site: Site) -> None:
