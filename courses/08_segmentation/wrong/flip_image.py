@@ -1,0 +1,3 @@
+# says: the mask lies
+def flip(x, y):
+    return x.flip(-1), y

@@ -1,0 +1,3 @@
+# says: Image first
+def flip(x, y):
+    return y.flip(-1), x.flip(-1)

@@ -1,0 +1,6 @@
+# says: not a mask
+from scipy import ndimage
+
+
+def largest(mask):
+    return ndimage.label(mask)[0]
