@@ -73,7 +73,7 @@ for number, name in enumerate(["Your desk", "Another desk", "Another desk"]):
     left = 2 + 25 * number
     mine = number == 0
     box(left, 2, 23, 31, "", "#dbeafe" if mine else "#f1f5f9")
-    ax.text(left + 11.5, 30, name, ha="center", va="center", weight="bold", fontsize=13)
+    ax.text(left + 11.5, 30, name, ha="center", va="center", fontsize=14)
     for row, part in enumerate(["processor", "memory", "folder"]):
         box(
             left + 2,
@@ -295,8 +295,8 @@ page.check("next")
 # - The *ceiling*: a card for everyone. Nobody waits, and it cannot be paid.
 
 # %% name="floor" tags=["folded"]
-place = page.answer("rank", otherwise=lambda entered, hours: entered + min(60, 10 * hours))
 OURS = "Our line"
+place = page.answer("rank", otherwise=lambda entered, hours: entered + min(60, 10 * hours))
 colours = READERS.colours | {OURS: "#2563eb"}
 rules = {
     READERS.trivial: {"order": first_come, "fill_gaps": False},
@@ -329,10 +329,9 @@ waits = pd.DataFrame(
         for one in serve(day, cards, **how)
     ]
 )
-print(f"{mornings} mornings, {students} students, {cards} cards. Mean wait in minutes:")
-for rule in rules:
-    print(f"  {rule:12} {waits[waits.rule == rule].waited.mean():6.0f}")
-print(f"  {READERS.ceiling:12} {0:6.0f}")
+means = {rule: waits[waits.rule == rule].waited.mean() for rule in rules} | {READERS.ceiling: 0}
+table = pd.DataFrame({"mean wait in minutes": pd.Series(means).round().astype(int)})
+table
 
 # %% [markdown] name="judge-words"
 # ## Judge

@@ -321,6 +321,23 @@ def test_consent_is_off_until_the_student_turns_it_on(
     assert written(home)["consent"] is False
 
 
+def test_the_last_cell_says_what_comes_next(
+    opened: Page, names: dict[str, Any], home: Path
+) -> None:
+    def told() -> str:
+        return finishing.table(opened.files, opened.progress)
+
+    assert "Next: <i>Title of area</i> is still open" in told()
+    assert "width:0%" in told()
+    for tried in opened.files.exercises:
+        opened.progress.exercise(tried).passed = True
+    assert "still open: 5." in told()
+    for question in opened.files.questions:
+        opened.progress.question(question).right = True
+    assert "All of this page is done" in told()
+    assert "width:100%" in told()
+
+
 def html_of(widget: Any) -> str:
     bundle = widget._repr_mimebundle_()
     data = bundle[0] if isinstance(bundle, tuple) else bundle

@@ -137,8 +137,9 @@ class Page:
         # A run of another profile (a shorter training) need not reach what the text says.
         meant = self._profile in claim.profiles or not self._profile
         verdict = "claim_holds" if held else ("claim_fails" if meant else "claim_short")
-        text = say("claim", says=spoken(claim.says), limit=claim.limit, value=f"{value:.3g}")
-        show.show(f"{text} {say(verdict)}", kind="right" if held else "plain")
+        words = {"says": spoken(claim.says), "limit": claim.limit, "value": f"{value:.3g}"}
+        text = say("claim", **words, verdict=say(verdict))
+        show.show(text, kind="right" if held else "plain")
         return show.Outcome(held)
 
     def explain(self, word: str) -> None:

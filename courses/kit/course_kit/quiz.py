@@ -25,7 +25,7 @@ _STYLE = """<style>
 .radlab-quiz .widget-radio-box label {
   white-space: normal; width: auto; height: auto; min-height: 26px; line-height: 1.45;
   font-size: 14px; padding: 2px 0; align-items: flex-start; }
-.radlab-quiz .widget-radio-box input { margin-top: 4px; flex: none; }
+.radlab-quiz .widget-radio-box input { margin-top: 2px; flex: none; }
 </style>"""
 
 
@@ -94,7 +94,8 @@ class Item(widgets.VBox):  # type: ignore[misc]
             self.field = widgets.Text(placeholder="0", layout={"width": "120px"})
             unit = widgets.HTML(html.escape(question.number.unit))
             row = [widgets.HBox([self.field, unit, self.button])]
-        ask = f"<b>{number}. {words(spoken(question.ask))}</b>"
+        asked = f"<b>{number}. {words(spoken(question.ask))}</b>"
+        ask = f'<div style="font-size:14px;line-height:1.45;color:#1e293b">{asked}</div>'
         layout = {"padding": "10px 0", "border_top": "1px solid #e2e8f0"}
         super().__init__(children=[widgets.HTML(ask), *row, self.answer], layout=layout)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import logging
 from typing import Any
 
 SETTINGS: dict[str, Any] = {
@@ -23,4 +24,6 @@ def set_style() -> None:
         return
     import matplotlib
 
+    # The font for Chinese has one weight alone; that it stands in for bold is no news for a reader.
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
     matplotlib.rcParams.update(SETTINGS)  # type: ignore[arg-type]
