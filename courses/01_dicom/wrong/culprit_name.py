@@ -1,0 +1,2 @@
+# says: none of the six names
+culprit = {"A": "Spacing"}

@@ -1,0 +1,3 @@
+# says: brings its own minus
+def to_hu(stored, slope, intercept):
+    return stored * slope - intercept
