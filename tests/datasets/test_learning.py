@@ -172,3 +172,13 @@ def test_a_version_without_a_manifest_is_known_by_its_index(tmp_path: Path) -> N
 def test_the_version_of_a_path_is_found(made: SmallVersion, scans: Dataset) -> None:
     assert version_folder(Path(items(scans)[0]["image"])) == made.folder
     assert version_folder(made.root) is None
+
+
+def test_a_dataset_can_be_walked_to_its_end(scans: Dataset) -> None:
+    # MONAI's DataLoader seeds whatever lies in a dataset, attribute by attribute (`set_rnd`).
+    def walk(thing: object, depth: int = 0) -> int:
+        assert depth < 20, "a dataset that holds itself is walked for ever"
+        return 1 + sum(walk(one, depth + 1) for one in getattr(thing, "__dict__", {}).values())
+
+    assert walk(Loaded(scans)) > walk(object())
+    assert walk(Loaded(scans.split("train"))) > walk(object())

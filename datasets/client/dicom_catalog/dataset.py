@@ -52,7 +52,8 @@ class Dataset:
         self.label_columns = list(index.label_columns)
         self._index = index
         self._part_rows = rows
-        self._whole = whole or self
+        # None, not self: MONAI's DataLoader walks all attributes and would never end.
+        self._whole = whole
 
     @cached_property
     def _rows(self) -> pd.DataFrame:
@@ -206,7 +207,7 @@ class Dataset:
         if uid not in known:
             raise unknown(NoSuchSeries, f"series in {self.name}", uid, known)
         # The images are made when they are asked for; the array needs the index alone.
-        made = partial(self._whole._images_of, uid)
+        made = partial((self._whole or self)._images_of, uid)
         return Series(self._index.series(uid)[0], made, index=self._index)
 
     @cached_property
@@ -258,7 +259,7 @@ class Dataset:
         return TorchDataset(self, **options)
 
     def _part(self, chosen: pd.Series[bool]) -> Dataset:
-        return Dataset(self.card, self._index, self._rows[chosen], self._whole)
+        return Dataset(self.card, self._index, self._rows[chosen], self._whole or self)
 
     def __len__(self) -> int:
         return len(self._rows)
