@@ -62,6 +62,8 @@ CHECKS = dedent('''
 
     def word(answer):
         need_function(answer, "word")
+        if answer() is None:
+            raise Wrong(en="It says nothing.", zh_CN="它什么也没说。")
         if answer() != "yes":
             raise Wrong(en="It says no.", zh_CN="它说不。")
 ''')
