@@ -226,7 +226,7 @@ def _found(word: str, ref: str | None) -> Iterator[tuple[Path, dict[str, str] | 
         yield _source(word), None
         return
     _say(f"{word}: cloning ...")
-    with course_git.cloned(word, ref) as clone:
+    with course_run.stopped_by_signals(), course_git.cloned(word, ref) as clone:
         yield clone.folder, {"address": clone.address, "commit": clone.commit}
 
 
@@ -326,6 +326,8 @@ def _lines(module: Module, report: Report) -> list[str]:
         told.append(f"  slowest cells: {slow}")
     for claim in report.claims:
         verdict = "holds" if claim["held"] else "does not hold"
+        if not claim.get("asked", True):
+            verdict = "not asked for in this run"
         told.append(f"  claim {claim['id']}: {claim['value']:.4g}, {verdict}")
     return told
 

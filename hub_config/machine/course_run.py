@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,6 +44,7 @@ from hub_config.settings import Settings
 LABEL = "radlab.course-run"
 STUDENT = "10001:10001"
 GRACE_SECONDS = 120
+_TRIES = 20
 # As a session has it: nothing but home, /tmp and the desk can be written.
 PREPARED = """
 cp -r /opt/venv/share/radlab/matplotlib /tmp/matplotlib
@@ -58,7 +60,7 @@ def prove(
 
     `keep` is a folder that gets the executed notebook and the report.
     """
-    with desk_folder() as desk:
+    with stopped_by_signals(), desk_folder() as desk:
         module = lay_desk(source, desk, ask)
         if here:
             _run_here(module, desk, settings)
@@ -137,7 +139,7 @@ def _datasets(settings: Settings) -> Path:
 
 
 def _run_in_image(module: Module, desk: Path, settings: Settings, ask: Ask) -> None:
-    with contextlib.closing(docker_client()) as client, stopped_by_signals():
+    with contextlib.closing(docker_client()) as client:
         limits = fence(module, settings, ask.language)
         limits["volumes"] |= {
             str(desk): {"bind": "/desk", "mode": "rw"},
@@ -161,8 +163,13 @@ def running(
     """A container of the module's image; removed at the end, whatever happened."""
     tag = load_images(settings.path("offers", "images.yaml")).image(module.image).tag
     name = f"radlab-course-{uuid.uuid4().hex[:12]}"
+    tries = 1
     try:
         yield client.containers.run(tag, ["sh", "-c", command], name=name, **limits)
+    except KeyboardInterrupt:
+        # The engine may be making it still, while we no longer wait for its answer.
+        tries = _TRIES
+        raise
     except (APIError, DockerException, OSError) as error:
         raise ModuleUnproved(
             "{id} could not be run: {reason}.",
@@ -171,9 +178,20 @@ def running(
             reason=str(error).rstrip("."),
         ) from error
     finally:
-        # By its name: an interrupt may have come before the engine had answered.
-        with contextlib.suppress(NotFound, APIError):
+        _remove(client, name, tries)
+
+
+def _remove(client: docker.DockerClient, name: str, tries: int) -> None:
+    """Remove a container; one that is not there is looked for again until the tries are over."""
+    for _ in range(tries):
+        try:
             client.api.remove_container(name, force=True, v=True)
+        except NotFound:
+            time.sleep(0.25)
+        except APIError:
+            return  # it is being removed already
+        else:
+            return
 
 
 def fence(module: Module, settings: Settings, language: str) -> dict[str, Any]:

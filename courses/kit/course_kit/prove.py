@@ -233,6 +233,10 @@ def run(desk: Path, files: Files, ask: Mapping[str, Any], report: Report) -> Non
 
 def _judge_claims(files: Files, ask: Mapping[str, Any], told: Path, report: Report) -> None:
     report.claims = [json.loads(line) for line in told.read_text().splitlines()]
+    for one in report.claims:
+        one["asked"] = (
+            ask.get("claims", True) and ask["profile"] in files.claims[one["id"]].profiles
+        )
     if not ask.get("claims", True):
         return
     found = {one["id"]: one for one in report.claims}
