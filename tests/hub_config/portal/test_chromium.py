@@ -43,11 +43,15 @@ PAGES = {
         "servers/sam/extend",
         "people/maria/reset",
         "people/ines/groups",
+        "courses",
+        "courses/progress",
+        "courses/progress?group=oncology",
+        "courses/10_detection/audience",
     ),
-    "ines": ("", "servers", "queue", "quotas", "usage", "invites"),
-    "sam": ("", "queue", "usage", "servers/sam/extend"),
+    "ines": ("", "servers", "queue", "quotas", "usage", "invites", "courses", "courses/progress"),
+    "sam": ("", "queue", "usage", "servers/sam/extend", "courses"),
     "yusuf": ("", "queue"),
-    "priya": ("", "queue", "usage"),
+    "priya": ("", "queue", "usage", "courses"),
 }
 
 
@@ -194,6 +198,26 @@ def test_loads_go_on_while_somebody_looks_at_a_card(portal: Running, chromium: A
     lease = next(x for x in portal.services.ledger.active() if x.username == "sam")
     portal_site.measure(portal.services, lease.id, cpu=0.7)
     card.get_by_text("0.7 of 2 cores").last.wait_for(timeout=25_000)
+    page.context.close()
+
+
+def test_a_publication_is_asked_for_without_javascript_and_followed_with_it(
+    portal: Running, chromium: Any
+) -> None:
+    plain = sign_in(chromium, portal, "ines", java_script_enabled=False)
+    plain.goto(f"{portal.address}/services/radlab/courses")
+    plain.fill("#source", "https://git.example.edu/radiology/course.git#13_fusion")
+    plain.get_by_label("radiology-2026").check()
+    plain.click("button:has-text('Check and publish')")
+    assert "It was asked for." in plain.inner_text("[role=status]")
+    id = plain.url.rpartition("/")[2]
+    page = sign_in(chromium, portal, "ines")
+    page.goto(plain.url)
+    plain.context.close()
+    portal.services.publications.tell(id, "13_fusion 1.0.0: proving it ...\n")
+    page.get_by_text("13_fusion 1.0.0: proving it ...").wait_for(timeout=25_000)
+    portal.services.publications.end(id, "built\n", module="13_fusion", version="1.0.0")
+    page.get_by_role("heading", name="13_fusion 1.0.0").wait_for(timeout=25_000)
     page.context.close()
 
 
