@@ -1,0 +1,3 @@
+# says: the other half does not
+def gain(share, times):
+    return times

@@ -1,0 +1,3 @@
+# says: that stay as they were
+def gain(share, times):
+    return times / share
