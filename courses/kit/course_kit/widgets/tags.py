@@ -128,9 +128,9 @@ class TagBrowser(anywidget.AnyWidget):  # type: ignore[misc]
     """All elements of a header; `chosen` is the place of the one that was clicked."""
 
     _esm = Path(__file__).with_suffix(".js")
-    rows = traitlets.List().tag(sync=True)
-    chosen = traitlets.Int(-1).tag(sync=True)
-    words = traitlets.Dict().tag(sync=True)
+    rows: Any = traitlets.List().tag(sync=True)
+    chosen: Any = traitlets.Int(-1).tag(sync=True)
+    words: Any = traitlets.Dict().tag(sync=True)
 
     def __init__(self, header: Dataset) -> None:
         if not isinstance(header, Dataset):

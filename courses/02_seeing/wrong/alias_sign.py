@@ -1,0 +1,3 @@
+# says: take the sign off
+def stripes_per_mm(period, step):
+    return 1 / period - round(step / period) / step

@@ -1,0 +1,3 @@
+# says: That is what is there
+def stripes_per_mm(period, step):
+    return 1 / period

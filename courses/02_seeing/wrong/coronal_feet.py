@@ -1,0 +1,3 @@
+# says: stands on their head
+def coronal(volume, row):
+    return volume[:, row, :]

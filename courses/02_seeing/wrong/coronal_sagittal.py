@@ -1,0 +1,3 @@
+# says: That is a sagittal plane
+def coronal(volume, row):
+    return volume[::-1, :, row]

@@ -1,0 +1,3 @@
+# says: first the dark one
+def ends(level, width):
+    return level + width / 2, level - width / 2

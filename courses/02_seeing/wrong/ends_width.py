@@ -1,0 +1,3 @@
+# says: twice as wide
+def ends(level, width):
+    return level - width, level + width

@@ -1,0 +1,3 @@
+# says: divide by `wanted`
+def new_count(count, spacing, wanted):
+    return round(count * wanted / spacing)
