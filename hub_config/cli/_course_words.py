@@ -51,7 +51,8 @@ def sheet(folder: Path) -> str:
                 blocks.append(f"<!-- {cell.name} {mark} -->\n{said}\n")
             continue
         source = with_gaps(cell.source, "zh_CN")
-        known = {k: v for k, v in prose.phrases.get(cell.name, {}).items() if k in source}
+        phrases = prose.phrases.get(cell.name, {}).items()
+        known = {k: v for k, v in phrases if k in source and not v.startswith(ENGLISH[:2])}
         lines = [f"- {text} => {said}" for text, said in known.items()]
         for said in sorted(known, key=len, reverse=True):
             source = source.replace(said, known[said])

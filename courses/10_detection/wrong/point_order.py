@@ -1,0 +1,7 @@
+# says: wrong order
+import numpy as np
+
+
+def point(scores, hits, findings, images, threshold):
+    counted, hits = np.asarray(scores) >= threshold, np.asarray(hits).astype(bool)
+    return (counted & hits).sum() / findings, (counted & ~hits).sum() / images

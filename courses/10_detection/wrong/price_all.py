@@ -1,0 +1,3 @@
+# says: counts all pictures
+def price(images, share, rate):
+    return images * rate
