@@ -8,6 +8,7 @@ widget is shown, the first elements stand there as a table.
 from __future__ import annotations
 
 import html
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_data_element
+from pydicom.uid import UID
 
 from course_kit.texts import spoken
 
@@ -192,13 +194,20 @@ def _value(element: DataElement) -> str:
         return f"[{len(element.value)}]"
     if isinstance(element.value, bytes):
         return f"{len(element.value):,} bytes"
-    text = str(element.value)
+    value = element.value
+    text = value.name if isinstance(value, UID) else str(value)
     return text if len(text) <= SHOWN_LETTERS else text[:SHOWN_LETTERS] + " …"
 
 
 def _written(element: DataElement) -> bytes:
-    """The element as a file in Explicit VR Little Endian has it (PS3.5 7.1.2)."""
+    """The element as a file in Explicit VR Little Endian has it (PS3.5 7.1.2).
+
+    Nothing for a value that breaks the rules of its VR: it can be read, yet not written again.
+    """
     file = DicomBytesIO()
     file.is_little_endian, file.is_implicit_VR = True, False
-    write_data_element(file, element, ["utf-8"])
+    try:
+        write_data_element(file, element, ["utf-8"])
+    except (ValueError, TypeError, AttributeError, OverflowError, struct.error):
+        return b""
     return bytes(file.getvalue())
