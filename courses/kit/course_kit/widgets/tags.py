@@ -8,7 +8,6 @@ widget is shown, the first elements stand there as a table.
 from __future__ import annotations
 
 import html
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -208,6 +207,6 @@ def _written(element: DataElement) -> bytes:
     file.is_little_endian, file.is_implicit_VR = True, False
     try:
         write_data_element(file, element, ["utf-8"])
-    except (ValueError, TypeError, AttributeError, OverflowError, struct.error):
+    except (ValueError, TypeError, AttributeError, OverflowError, OSError):
         return b""
     return bytes(file.getvalue())
