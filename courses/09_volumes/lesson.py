@@ -48,9 +48,9 @@ page = open_page("09_volumes", globals())
 # %% name="parameters" tags=["parameters"]
 dataset = "brain-mr"  # which volumes; the catalog knows their names
 size = 96  # pixels along each side of a slice, as the network sees it
-epochs = 40  # how often the network goes through all training volumes
+epochs = 24  # how often the network goes through all training volumes
 seconds = 70  # training stops after this time, finished or not
-rounds = 3  # how many epochs are timed on each rung of the ladder
+rounds = 2  # how many epochs are timed on each rung of the ladder
 seed = 1  # the same seed deals the same cards
 
 # %% [markdown] name="desk-words"
@@ -478,7 +478,7 @@ random_part = Compose(
 
 def upright(item):
     """MONAI's order of axes (columns, rows, slices) turned into ours."""
-    return {name: item[name].permute(0, 3, 2, 1) for name in ("image", "mask")}
+    return {name: item[name].permute(0, 3, 2, 1).contiguous() for name in ("image", "mask")}
 
 
 plain_steps = [

@@ -34,7 +34,7 @@ def benches(root: Path) -> dict[str, Path]:
 @click.argument("name")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def command(name: str, arguments: tuple[str, ...]) -> int:
-    """Measure a speed beside its peer: `server`, `start`, `storm`, `read`, `view`, `epoch`.
+    """Measure a speed: `server`, `start`, `storm`, `read`, `view`, `epoch`, `train`, with peers.
 
     `--json` gives figures, `--check` judges them by tests/performance/ranges.yaml where they are
     kept there, `--help` all options.

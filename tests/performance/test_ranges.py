@@ -22,6 +22,7 @@ KEPT: dict[str, dict[str, Any]] = {
 }
 MEASURED = {
     "server": {"ready_s", "cpu_s", "memory_mb"},
+    "train": {"seconds_to_dice", "epochs", "epoch_s", "epoch_cpu_s", "dice", "times_as_fast"},
     "read": {"preadv_to_catalog", "pydicom_to_catalog", "simpleitk_to_catalog", "catalog_ms"},
 }
 GOOD = {"last_s": 40.0, "ready": 60, "answers_429": 0}
