@@ -7,8 +7,8 @@
 Both train the same small U-Net on the FLAIR volumes of the sample set `brain-mr`, with the same
 loss, steps and number of blocks, and are judged after each epoch on the validation patients. The
 seconds count from the opened catalog on: preparing is in them, imports are not. One arm after the
-other, each in a container of the image `imaging` of its own, without network, with the checkout's
-code; `--here` uses the Python that runs this. On a machine with a card, add `--gpus`.
+other (processor seconds tell how much a neighbour disturbed), each in a container of the image
+`imaging` of its own, without network, with the checkout's code; `--here` uses this Python. On a machine with a card, add `--gpus`.
 """
 
 from __future__ import annotations
@@ -100,6 +100,7 @@ def summary(runs: dict[str, list[Figures]]) -> dict[str, Figures]:
             "seconds_to_dice": median(reached) if len(reached) == len(figures) else None,
             "epochs": median(one["epochs"] for one in figures),
             "epoch_s": round(median(one["epoch_s"] for one in figures), 3),
+            "epoch_cpu_s": round(median(one["epoch_cpu_s"] for one in figures), 3),
             "dice": median(one["dice"] for one in figures),
             "device": figures[0]["device"],
         }
@@ -114,13 +115,12 @@ def summary(runs: dict[str, list[Figures]]) -> dict[str, Figures]:
 def table(found: dict[str, Figures], given: argparse.Namespace) -> str:
     """The arms as lines."""
     head = f"to Dice {given.goal:g}, {given.dataset}"
-    lines = [f"{head:<26}{'seconds':>9}{'epochs':>8}{'s an epoch':>12}{'device':>8}"]
+    lines = [f"{head:<26}{'seconds':>9}{'epochs':>8}{'s an epoch':>12}{'cpu s':>8}{'device':>8}"]
     for arm, of in found.items():
         reached = of["seconds_to_dice"]
         shown = "never" if reached is None else f"{reached:.1f}"
-        lines.append(
-            f"{arm:<26}{shown:>9}{of['epochs']:>8g}{of['epoch_s']:>12.2f}{of['device']:>8}"
-        )
+        each = f"{of['epoch_s']:>12.2f}{of['epoch_cpu_s']:>8.2f}{of['device']:>8}"
+        lines.append(f"{arm:<26}{shown:>9}{of['epochs']:>8g}{each}")
     ours = found[ARMS[1]]
     if "times_as_fast" in ours:
         lines.append(f"radlab is {ours['times_as_fast']:g} times as fast to that Dice,")
