@@ -1,6 +1,6 @@
 """Draw a mask over an image with the pointer, and see at once how far it agrees with the truth.
 
-`MaskPainter(grey, truth, spacing)`: left button draws, Shift or the right button wipes, the slider
+`MaskPainter(grey, truth, spacing, unit)`: left button draws, Shift or the right button wipes, the slider
 sets the brush. The mask comes back as `painter.mask` (bool, the image's shape). Dice and HD95 are
 computed by the kernel, with the same functions that judge the network. With the keyboard: arrows
 move the brush, Space draws, X wipes.
@@ -9,6 +9,7 @@ move the brush, Space draws, X wipes.
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +26,19 @@ TEXTS = {
     "clear": {"en": "Start again", "zh_CN": "重画"},
     "reveal": {"en": "Show the truth", "zh_CN": "显示真值"},
     "help": {
-        "en": "Draw the outline of what you see and fill it. Shift wipes.",
-        "zh_CN": "画出你看到的轮廓并填满。按住 Shift 擦除。",
+        "en": "Draw the outline of what you see and fill it. Shift wipes. Keys: arrows, Space, X wipes.",
+        "zh_CN": "画出你看到的轮廓并填满。按住 Shift 擦除。键盘：方向键移动，空格画，X 擦。",
     },
     "empty": {"en": "Nothing is drawn yet.", "zh_CN": "还什么都没画。"},
     "result": {
-        "en": "Dice {dice:.2f}, HD95 {hd95:.1f} mm",
-        "zh_CN": "Dice {dice:.2f}，HD95 {hd95:.1f} mm",
+        "en": "Dice {dice:.2f}, HD95 {hd95:.1f} {unit}",
+        "zh_CN": "Dice {dice:.2f}，HD95 {hd95:.1f} {unit}",
     },
 }
 
 
 class MaskPainter(anywidget.AnyWidget):  # type: ignore[misc]
-    """A canvas over one image; `mask`, `dice` and `hd95` (mm) follow what is drawn."""
+    """A canvas over one image; `mask`, `dice` and `hd95` (in `unit`) follow what is drawn."""
 
     _esm = Path(__file__).with_suffix(".js")
     rows = traitlets.Int().tag(sync=True)
@@ -49,7 +50,11 @@ class MaskPainter(anywidget.AnyWidget):  # type: ignore[misc]
     words = traitlets.Dict().tag(sync=True)
 
     def __init__(
-        self, grey: ArrayLike, truth: ArrayLike, spacing: tuple[float, float] = (1.0, 1.0)
+        self,
+        grey: ArrayLike,
+        truth: ArrayLike,
+        spacing: Sequence[float] = (1.0, 1.0),
+        unit: str = "mm",
     ) -> None:
         image = np.clip(np.asarray(grey, dtype=float), 0, 1)
         answer = np.asarray(truth).astype(bool)
@@ -58,7 +63,7 @@ class MaskPainter(anywidget.AnyWidget):  # type: ignore[misc]
                 f"one grey image and its mask are wanted, of one shape; given: {image.shape} and "
                 f"{answer.shape}"
             )
-        self._answer, self._spacing = answer, spacing
+        self._answer, self._spacing, self._unit = answer, spacing, unit
         self._still = image
         rows, columns = image.shape
         super().__init__(
@@ -92,14 +97,14 @@ class MaskPainter(anywidget.AnyWidget):  # type: ignore[misc]
 
     @property
     def hd95(self) -> float:
-        """How far their outlines lie apart, in mm."""
+        """How far their outlines lie apart, in the unit of the spacing."""
         return metrics.hd95(self.mask, self._answer, self._spacing)
 
     def _changed(self, _: object) -> None:
         if not self.mask.any():
             self.told = spoken(TEXTS["empty"])
             return
-        self.told = spoken(TEXTS["result"]).format(dice=self.dice, hd95=self.hd95)
+        self.told = spoken(TEXTS["result"]).format(dice=self.dice, hd95=self.hd95, unit=self._unit)
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         bundle = super()._repr_mimebundle_(**options)
