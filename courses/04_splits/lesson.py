@@ -112,6 +112,7 @@ def small(series):
     return ndimage.zoom(grey, (1, size / grey.shape[1], size / grey.shape[2]), order=1)
 
 
+full = np.concatenate([middle(series, slices) for series in scans.series]).astype("float32")
 x = np.concatenate([small(series) for series in scans.series])
 patients = np.concatenate([[one.patient_id] * len(small(one)) for one in scans.series])
 names = np.unique(patients)
@@ -157,6 +158,7 @@ rare = np.random.default_rng(seed).random(1000) < 0.1
 often = majority(rare[:500], rare[500:])
 print(f"A rare disease, and somebody who never looks: right in {often:.0%} of cases")
 print(f"His AUC: {metrics.auroc(rare, np.zeros(len(rare))):.2f}, for he puts nobody before another")
+print("The ceiling, for a coin of a new patient: 0.50, for nobody can know it")
 page.claim("floor", metrics.auroc(rare, np.zeros(len(rare))))
 
 # %% [markdown] name="reader-words"
@@ -198,7 +200,7 @@ page.reveal("pairs", 100 * leaky)
 # ## How it cheats
 #
 # A reviewer asks to see. Above: six test slices. Below each: the training slice it was copied from.
-# **Whose is it?**
+# **Whose is it?** Where both are of one patient, the name is red.
 
 # %% name="cheat" tags=["folded"]
 shown = np.random.default_rng(seed).choice(len(answers), 6, replace=False)
@@ -207,7 +209,7 @@ for column, number in zip(axes.T, shown):
     own = np.flatnonzero(test)[number]
     for ax, which in zip(column, (own, copied[number])):
         same = patients[which] == patients[own]
-        ax.imshow(x[which], cmap="gray", vmin=0, vmax=1)
+        ax.imshow(full[which], cmap="gray", vmin=0, vmax=1)
         ax.set_title(patients[which], fontsize=10, color="#dc2626" if same else "#334155")
         ax.axis("off")
 plt.show()
@@ -362,7 +364,11 @@ def tell(_=None):
 
 slider.observe(tell, "value")
 tell()
-print(f"Careless patients: from 0 to {most}")
+figure, ax = plt.subplots(figsize=(11, 3), layout="constrained")
+ax.plot(range(most + 1), curve, "o-", color="#dc2626", linewidth=2)
+ax.axhline(0.5, color=READERS.colours[READERS.trivial], linewidth=2, linestyle=":")
+ax.set(title="What carelessness is worth", xlabel="careless patients in the test", ylabel="AUC")
+plt.show()
 widgets.VBox([slider, widgets.HBox([bar, told])])
 
 # %% [markdown] name="choose-words"
