@@ -2,7 +2,7 @@
 
 `FrocBuilder(scores, hits, findings, images)`: each mark of a detector has a score and hits a finding
 or not. The slider moves the threshold; the point moves along the curve, and the words say what it
-costs. The browser draws; `threshold` follows.
+costs. The browser draws; `threshold` follows. Pages without a kernel show the curve, still.
 """
 
 from __future__ import annotations
@@ -32,17 +32,19 @@ class FrocBuilder(anywidget.AnyWidget):  # type: ignore[misc]
     """Marks of a detector over `images` images that hold `findings` findings."""
 
     _esm = Path(__file__).with_suffix(".js")
-    scores = traitlets.List().tag(sync=True)
-    hits = traitlets.List().tag(sync=True)
+    scores: Any = traitlets.List().tag(sync=True)
+    hits: Any = traitlets.List().tag(sync=True)
     findings = traitlets.Int().tag(sync=True)
     images = traitlets.Int().tag(sync=True)
     threshold = traitlets.Float(0.5).tag(sync=True)
-    words = traitlets.Dict().tag(sync=True)
+    words: Any = traitlets.Dict().tag(sync=True)
 
     def __init__(self, scores: ArrayLike, hits: ArrayLike, findings: int, images: int) -> None:
         marks, right = np.asarray(scores, dtype=float), np.asarray(hits).astype(bool)
         if marks.shape != right.shape or findings < 1 or images < 1:
-            raise ValueError("as many scores as hits are wanted, and at least one finding and image")
+            raise ValueError(
+                "as many scores as hits are wanted, and at least one finding and image"
+            )
         super().__init__(
             scores=marks.tolist(),
             hits=right.tolist(),
@@ -68,5 +70,36 @@ class FrocBuilder(anywidget.AnyWidget):  # type: ignore[misc]
             words = spoken(TEXTS["told"]).format(
                 found=count, findings=self.findings, wrong=f"{wrong:.2f}"
             )
-            data["text/html"] = f"<p>{words}</p>"
+            data["text/html"] = f"<p>{words}</p>{self._still(wrong, found)}"
         return bundle
+
+    def _still(self, wrong: float, found: float) -> str:
+        """The curve in SVG, with the point of the threshold on it."""
+        order = np.argsort(-np.array(self.scores), kind="stable")
+        right = np.array(self.hits, dtype=bool)[order]
+        x = np.append(0, np.cumsum(~right) / self.images)
+        y = np.append(0, np.cumsum(right) / self.findings)
+        most = float(np.clip(x[-1], 1, 8))
+
+        def place(across: float, up: float) -> tuple[float, float]:
+            return 56 + 488 * min(across, most) / most, 14 + 242 * (1 - up)
+
+        path = " ".join(f"{a:.1f},{b:.1f}" for a, b in map(place, x, y))
+        dot = place(wrong, found)
+        lines = "".join(
+            f'<line x1="56" x2="544" y1="{place(0, at)[1]}" y2="{place(0, at)[1]}" stroke="#e2e8f0"/>'
+            f'<text x="48" y="{place(0, at)[1] + 4}" text-anchor="end">{at:g}</text>'
+            for at in (0, 0.25, 0.5, 0.75, 1)
+        )
+        ends = "".join(
+            f'<text x="{place(at, 0)[0]}" y="274" text-anchor="middle">{at:g}</text>'
+            for at in (0, most / 2, most)
+        )
+        return (
+            '<svg viewBox="0 0 560 300" style="width:560px;font:12px sans-serif" fill="#64748b">'
+            f'{lines}{ends}<text x="300" y="294" text-anchor="middle">{self.words["x"]}</text>'
+            '<text text-anchor="middle" transform="translate(14 135) rotate(-90)">'
+            f"{self.words['y']}</text>"
+            f'<polyline points="{path}" fill="none" stroke="#2563eb" stroke-width="3"/>'
+            f'<circle cx="{dot[0]}" cy="{dot[1]}" r="7" fill="#2563eb"/></svg>'
+        )
