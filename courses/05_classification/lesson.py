@@ -456,9 +456,7 @@ intervals = {
     name: metrics.bootstrap(auc, patients, y_test, score, seed=seed)
     for name, score in scores.items()
 }
-lead = metrics.difference(
-    auc, patients, y_test, scores[NETWORK], scores[CLASSICAL], seed=seed
-)
+lead = metrics.difference(auc, patients, y_test, scores[NETWORK], scores[CLASSICAL], seed=seed)
 results = pd.DataFrame(
     {name: [one.value, one.low, one.high] for name, one in intervals.items()},
     index=["AUC", "from", "to"],
