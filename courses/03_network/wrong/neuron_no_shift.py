@@ -1,0 +1,6 @@
+# says: The shift changes nothing
+import numpy as np
+
+
+def neuron(x, weights, shift):
+    return 1 / (1 + np.exp(-(x @ weights)))

@@ -1,0 +1,5 @@
+# says: belong together
+
+
+def step(knob, slope, rate):
+    return knob - rate

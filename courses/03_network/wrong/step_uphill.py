@@ -1,0 +1,5 @@
+# says: That goes uphill
+
+
+def step(knob, slope, rate):
+    return knob + rate * slope
