@@ -125,7 +125,9 @@ def toss(rng):
 
 
 coin = toss(np.random.default_rng(seed))
-print(f"{len(x)} slices of {len(names)} patients; {coin.mean():.0%} of the slices bear heads")
+print(
+    f"{len(x)} slices of {len(names)} different patients; {coin.mean():.0%} of the slices bear heads"
+)
 
 # %% [markdown] name="floor-words"
 # ## The floor: who never looks
@@ -208,7 +210,7 @@ figure, axes = plt.subplots(2, 6, figsize=(11, 4.4), layout="constrained")
 for column, number in zip(axes.T, shown):
     own = np.flatnonzero(test)[number]
     for ax, which in zip(column, (own, copied[number])):
-        same = patients[which] == patients[own]
+        same = patients[copied[number]] == patients[own]
         ax.imshow(full[which], cmap="gray", vmin=0, vmax=1)
         ax.set_title(patients[which], fontsize=10, color="#dc2626" if same else "#334155")
         ax.axis("off")
