@@ -8,7 +8,8 @@ Both train the same small U-Net on the FLAIR volumes of the sample set `brain-mr
 loss, steps and number of blocks, and are judged after each epoch on the validation patients. The
 seconds count from the opened catalog on: preparing is in them, imports are not. One arm after the
 other (processor seconds tell how much a neighbour disturbed), each in a container of the image
-`imaging` of its own, without network, with the checkout's code; `--here` uses this Python. On a machine with a card, add `--gpus`.
+`imaging` of its own, without network, with the checkout's code; `--here` uses this Python. On a
+machine with a card, add `--gpus`.
 """
 
 from __future__ import annotations
