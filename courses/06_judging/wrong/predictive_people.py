@@ -1,0 +1,3 @@
+# says: among all people
+def predictive(sensitivity, specificity, prevalence):
+    return sensitivity * prevalence
