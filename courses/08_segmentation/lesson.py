@@ -96,7 +96,7 @@ for ax, number in zip(axes[0], marked):
     draw(ax, x_train[number, 0])
 for ax, number in zip(axes[1], marked):
     draw(ax, x_train[number, 0], orange=y_train[number, 0])
-axes[0, 0].set_title("As the sonographer sees it")
+axes[0, 0].set_title("The image alone")
 axes[1, 0].set_title("The truth in orange")
 plt.show()
 
@@ -408,8 +408,7 @@ left.set(ylim=(-0.5, 2.6), yticks=range(3), yticklabels=masks)
 for name in (CLASSICAL, NETWORK):
     right.plot(areas, dices[name], "o", color=COLOURS[name], alpha=0.7, label=name)
 right.set(title="Dice of each test image", xlabel=f"area in {unit}²", ylim=(-0.03, 1.03))
-right.set_xscale("log")
-right.legend(loc=4)
+right.legend()
 plt.show()
 print(f"Lead of the network over the rule: {lead.value:+.2f} ({lead.low:+.2f} to {lead.high:+.2f})")
 page.claim("lead", lead.value)
