@@ -58,7 +58,7 @@ desk = page.desk()
 # %% name="first-look" tags=["folded"]
 BLUE, AMBER, GREY = "#2563eb", "#d97706", "#94a3b8"
 volumes = Catalog()[dataset]
-series = volumes.series[patient]
+series = volumes.series[patient % len(volumes.series)]
 middle = len(series) * 2 // 5
 image = series.images[middle]
 file = Path(image.path)

@@ -34,7 +34,7 @@ page = open_page("02_seeing", globals())
 # %% name="parameters" tags=["parameters"]
 dataset = "chest-ct"  # scans of the chest; the catalog knows their names
 brains = "brain-mr"  # scans of the head, several of each patient
-patient = 7  # which patient of the chest scans, counted from 0
+patient = 5  # which of the patients with a nodule, counted from 0
 period = 3.0  # mm from stripe to stripe in the test pattern
 step = 4.0  # mm from pixel to pixel in the coarse grid
 
@@ -49,7 +49,8 @@ desk = page.desk()
 # %% name="scan" tags=["folded"]
 BLUE, AMBER, GREY, GREEN = "#2563eb", "#d97706", "#94a3b8", "#059669"
 LUNG, SOFT = (-650, 1100), (50, 250)  # level and width
-series = Catalog()[dataset].series[patient]
+with_nodule = [one for one in Catalog()[dataset].series if one.label == "yes"]
+series = with_nodule[patient % len(with_nodule)]
 volume = series.even(values="hu")
 # A softer reconstruction, as soft tissue is read: less grain, less edge.
 calm = ndimage.gaussian_filter(volume.array, (0.6, 1, 1))
@@ -453,7 +454,7 @@ print(f"Grain in the lung: {rough[0]:.0f} HU kept, {rough[1]:.0f} HU averaged")
 # |---|---|
 # | `step = 2.9` | Nearly one pixel a stripe: how wide are the false stripes now? |
 # | `step = 1.0` | Is there aliasing at all? How many pixels does a stripe need? |
-# | `patient = 10` | Another nodule, a solid one. Does the soft window still hide it? |
+# | `patient = 8` | Another nodule, a solid one. Does the soft window still hide it? |
 
 # %% [markdown] name="quiz-words"
 # ## Quiz
