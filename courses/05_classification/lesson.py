@@ -138,13 +138,13 @@ page.check("window")
 # %% name="windows"
 film = next(train[i] for i in with_it if train[i].photometric == "MONOCHROME2")
 print(f"This film holds {len(np.unique(film.pixels)):,} different greys.")
-level, window = film.window
+level, wide = film.window
 dark, middle, bright = np.percentile(film.values, [20, 50, 80])
 choices = {
-    "The film's own window": (level, window),
-    "A low level opens the dark": (dark, window * 0.4),
-    "A high level opens the bright": (bright, window * 0.4),
-    "A narrow window: all or nothing": (middle, window * 0.1),
+    "The film's own window": (level, wide),
+    "A low level opens the dark": (dark, wide * 0.4),
+    "A high level opens the bright": (bright, wide * 0.4),
+    "A narrow window: all or nothing": (middle, wide * 0.1),
 }
 figure, axes = plt.subplots(1, 4, figsize=(11, 3.3), layout="constrained")
 for ax, (title, (center, width)) in zip(axes, choices.items()):
