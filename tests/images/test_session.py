@@ -196,6 +196,15 @@ def test_the_read_only_module_is_opened_from_the_root(
     assert arguments[-1] == "--debug"
 
 
+def test_threads_that_wait_for_one_another_sleep_unless_told_otherwise() -> None:
+    environ: dict[str, str] = {}
+    start.count_threads(environ)
+    assert environ["OMP_WAIT_POLICY"] == "PASSIVE"
+    told = {"OMP_WAIT_POLICY": "ACTIVE"}
+    start.count_threads(told)
+    assert told["OMP_WAIT_POLICY"] == "ACTIVE"
+
+
 @pytest.mark.parametrize(
     ("unified", "quota", "expected"),
     [

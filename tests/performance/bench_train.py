@@ -79,7 +79,7 @@ def run_contained(given: argparse.Namespace, arm: str) -> Figures:
             environment={
                 "PYTHONPATH": "/client", "RADLAB_DATASETS": "/datasets", "RADLAB_CACHE": "/tmp",
                 "MPLCONFIGDIR": "/tmp/m", "PYTHONDONTWRITEBYTECODE": "1",
-                "OMP_NUM_THREADS": str(given.cores),
+                "OMP_NUM_THREADS": str(given.cores), "OMP_WAIT_POLICY": "PASSIVE",
             },
         )  # fmt: skip
     finally:
