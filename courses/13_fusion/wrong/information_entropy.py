@@ -1,0 +1,6 @@
+# says: must get 0
+def information(counts):
+    together = counts / counts.sum()
+    alone = together.sum(axis=1, keepdims=True) * together.sum(axis=0, keepdims=True)
+    filled = together > 0
+    return float(-np.sum(together[filled] * np.log(together[filled])))

@@ -1,0 +1,3 @@
+# says: makes the whole board silent
+def late(risks):
+    return risks.mean(axis=1)

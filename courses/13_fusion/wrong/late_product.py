@@ -1,0 +1,3 @@
+# says: one voice decides alone
+def late(risks):
+    return np.nanprod(risks, axis=1)

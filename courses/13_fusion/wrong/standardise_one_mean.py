@@ -1,0 +1,3 @@
+# says: mixes years with brightness
+def standardise(usual, others):
+    return (others - usual.mean()) / usual.std()
