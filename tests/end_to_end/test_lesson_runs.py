@@ -8,6 +8,8 @@ every known wrong answer and passes the solution; the notebook runs within the b
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,12 @@ pytestmark = [pytest.mark.engine, pytest.mark.images]
 ROOT = Path(__file__).parents[2]
 LESSONS = [path.name for path in sources(ROOT / "courses")]
 NEW = "90_walk"
+README = ROOT / "datasets" / "archive" / "README.md"
+# The commands that the archive's README gives, by the folder of real images that each is for.
+COMMANDS = {
+    found[1].split("/")[-1].split()[0]: found[0]
+    for found in re.findall(r"`\./radlab (dataset import [^`]*(DATA/[^`]*))`", README.read_text())
+}
 MISTAKE = ("return number * 2\n    # END", "return number * 3\n    # END")
 
 
@@ -49,14 +57,21 @@ def test_a_page_whose_gaps_are_open_runs_to_its_end_in_chinese(platform: Any, mo
 
 
 @pytest.mark.shared_data
-def test_the_lesson_runs_on_real_films_by_one_parameter(platform: Any, shared_data: Path) -> None:
-    words = ["--target", "projection", "--declare-deidentified"]
-    done = platform.run(
-        "dataset", "import", "chest-film-hannover", str(shared_data / "chest-film"), *words
-    )
+@pytest.mark.parametrize(
+    ("module", "folder"),
+    [
+        ("05_classification", "chest-film"),
+        ("08_segmentation", "nuclei"),
+        ("10_detection", "blood-cells"),
+    ],
+)
+def test_a_lesson_runs_on_real_images_by_one_parameter(
+    platform: Any, shared_data: Path, module: str, folder: str
+) -> None:
+    words = shlex.split(COMMANDS[folder].replace(f"DATA/{folder}", str(shared_data / folder)))
+    done = platform.run(*words, "--declare-deidentified")
     assert done.returncode == 0, done.stdout + done.stderr
-    told = check(platform, "05_classification", "--set", "dataset=chest-film-hannover")
-    assert told["seconds"] > 0
+    assert check(platform, module, "--set", f"dataset={words[2]}")["seconds"] > 0
 
 
 @pytest.fixture(scope="module")
