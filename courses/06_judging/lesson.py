@@ -259,8 +259,8 @@ print(f"We go on with: {chosen}")
 # raise an alarm. The **specificity** is the share of films without it that raise none.
 #
 # **Your turn.** `truth` is 1 where the finding is, else 0. `alarm` is true where an alarm is raised.
-# The sensitivity is written already: the mean of the alarms where the truth is 1. Write the
-# specificity in place of the dots.
+# The sensitivity is written already: the mean of the alarms where the truth is 1. In place of the
+# dots, return both: `return sensitivity, ` and after the comma the specificity.
 
 
 # %% name="rates"
@@ -269,9 +269,8 @@ def rates(truth, alarm):
     truth, alarm = np.asarray(truth), np.asarray(alarm, dtype=bool)
     sensitivity = alarm[truth == 1].mean()
     # BEGIN SOLUTION
-    specificity = (~alarm)[truth == 0].mean()
+    return sensitivity, (~alarm)[truth == 0].mean()
     # END SOLUTION
-    return sensitivity, specificity
 
 
 # %% name="check-rates"
@@ -419,7 +418,8 @@ page.claim("honest", errors[1] / errors[0])
 # putting each back (the **bootstrap**), and get a heap of AUCs. The **95 % interval** leaves out
 # the lowest and the highest part of the heap, the same share on both sides.
 #
-# **Your turn.** Give the two ends. `np.quantile(draws, 0.5)` would be the middle of the heap.
+# **Your turn.** Return the two ends, the lower first, with a comma between.
+# `np.quantile(draws, 0.5)` would be the middle of the heap.
 
 
 # %% name="interval"
@@ -427,9 +427,8 @@ def interval(draws):
     """The two ends between which 95 of 100 draws lie, the rest shared by both sides."""
     draws = np.asarray(draws, dtype=float)
     # BEGIN SOLUTION
-    low, high = np.quantile(draws, 0.025), np.quantile(draws, 0.975)
+    return np.quantile(draws, 0.025), np.quantile(draws, 0.975)
     # END SOLUTION
-    return low, high
 
 
 # %% name="check-interval"
