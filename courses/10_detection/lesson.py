@@ -428,9 +428,9 @@ for name, curve in curves.items():
     ax.step(x, y, where="post", color=COLOURS[name], label=name, linewidth=2.5)
 for name in names:
     shift = 0.97 if name == CLASSICAL else 1.03  # side by side, not on top of each other
-    for price, one in zip(prices, at_price[name]):
+    for place, one in zip(prices, at_price[name]):
         bar = {"color": COLOURS[name], "alpha": 0.45, "linewidth": 5, "solid_capstyle": "round"}
-        ax.plot([price * shift] * 2, [one.low, one.high], **bar)
+        ax.plot([place * shift] * 2, [one.low, one.high], **bar)
 ax.set_xscale("symlog", linthresh=0.125)
 ax.set(
     title="What a finding costs, on the test patients; bars: where 95 of 100 draws fall",
@@ -441,7 +441,7 @@ ax.set(
     xticks=list(prices),
     xticklabels=list(prices.values()),
 )
-ax.legend(loc=4)
+ax.legend(loc=6, bbox_to_anchor=(1, 0.5), frameon=False)
 plt.show()
 for name in names:
     print(f"{name}: mean share {intervals[name]}")
@@ -492,7 +492,8 @@ for mark, hit in zip(marks[NETWORK], hits):
 holding = [number for number, boxes in enumerate(b_test) if boxes]
 missed = sorted(holding, key=lambda number: best.get(number, 0))[:4]
 false = [mark for mark, hit in zip(marks[NETWORK], hits) if not hit]
-surest = sorted(false, key=lambda mark: -mark.score)[:4]
+by_image = {mark.image: mark for mark in sorted(false, key=lambda mark: mark.score)}
+surest = sorted(by_image.values(), key=lambda mark: -mark.score)[:4]
 figure, axes = plt.subplots(2, 4, figsize=(11, 5.8), layout="constrained")
 for ax in axes.flat:
     ax.axis("off")
