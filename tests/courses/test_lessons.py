@@ -98,7 +98,7 @@ def files(source: Path, tmp_path: Path) -> Files:
 
 def test_there_are_lessons_to_check() -> None:
     numbers_taught = [path.name[:2] for path in LESSONS]
-    assert numbers_taught == "00 01 02 03 04 05 06 08 09 10 13".split()
+    assert numbers_taught == ["00", "01", "02", "03", "04", "05", "06", "08", "09", "10", "13"]
 
 
 @pytest.mark.parametrize(
