@@ -1,7 +1,7 @@
 """Bold words in Chinese prose show as bold, not as stars.
 
 Markdown closes bold only where the stars follow no punctuation, or something other than a letter
-comes behind them (CommonMark 0.31, 6.2: right-flanking delimiter runs). Chinese puts no space there.
+comes behind them (CommonMark 0.31, 6.2: right-flanking runs). Chinese puts no space there.
 """
 
 from __future__ import annotations
