@@ -48,7 +48,8 @@ _TRIES = 20
 # As a session has it: nothing but home, /tmp and the desk can be written.
 PREPARED = """
 cp -r /opt/venv/share/radlab/matplotlib /tmp/matplotlib
-export OMP_WAIT_POLICY=PASSIVE MPLCONFIGDIR=/tmp/matplotlib JUPYTER_RUNTIME_DIR=/tmp/runtime IPYTHONDIR=/tmp/ipython
+export OMP_WAIT_POLICY=PASSIVE MPLCONFIGDIR=/tmp/matplotlib
+export JUPYTER_RUNTIME_DIR=/tmp/runtime IPYTHONDIR=/tmp/ipython
 """
 COMMAND = PREPARED + "exec python -m course_kit.prove /desk\n"
 

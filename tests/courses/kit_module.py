@@ -44,7 +44,7 @@ def claim(id: str, relation: str = ">=", bound: Any = 0.2) -> dict[str, Any]:
     return entry | {"relation": relation, "bound": bound, "profiles": ["ci", "class"]}
 
 
-CHECKS = dedent('''
+CHECKS = dedent("""
     import numpy as np
     from course_kit.checking import Wrong, near, need_array, need_function, need_number
 
@@ -66,7 +66,7 @@ CHECKS = dedent('''
             raise Wrong(en="It says nothing.", zh_CN="它什么也没说。")
         if answer() != "yes":
             raise Wrong(en="It says no.", zh_CN="它说不。")
-''')
+""")
 
 FACTS: dict[str, Any] = {
     "id": ID,
