@@ -186,7 +186,7 @@ for number, column in enumerate(axes.T):
     age, pack_years, marker = train.table[number]
     column[0].imshow(train.films[train.film_of[number]], cmap="gray")
     column[1].imshow(train.pieces[train.piece_of[number]].transpose(1, 2, 0))
-    column[0].set_title(f"{age:.0f} years, {pack_years:.0f} pack-years, marker {marker:.1f}")
+    column[0].set_title(f"{age:.0f} years, {pack_years:.0f} pack-years,\nmarker {marker:.1f}")
     column[1].set_title("came back" if train.relapse[number] else "stayed away")
     for ax in column:
         ax.axis("off")
@@ -474,7 +474,7 @@ for gone in (None, *SOURCES):
     }
     label = f"without the {SOURCES[gone].lower()}" if gone else "all three"
     rows.append({"": label} | {k: metrics.auroc(test.relapse, v) for k, v in said.items()})
-missing = pd.DataFrame(rows).set_index("")
+missing = pd.DataFrame(rows).set_index("").rename_axis(None)
 given = np.mean(early.predict_proba(joined(x_test))[:, 1])
 mad = np.mean(early.predict_proba(joined(x_test | {"table": zero["table"]}))[:, 1])
 print(f"Mean risk by the early board: {given:.0%}. With a table of noughts: {mad:.0%}.")
@@ -503,7 +503,7 @@ for number, column in zip(worst, axes.T):
     column[1].imshow(test.pieces[test.piece_of[number]].transpose(1, 2, 0))
     column[0].set_title(f"board {risk[number]:.0%}, true chance {test.chance[number]:.0%}")
     age, pack_years, marker = test.table[number]
-    column[1].set_title(f"{age:.0f} years, {pack_years:.0f} pack-years, marker {marker:.1f}")
+    column[1].set_title(f"{age:.0f} years, {pack_years:.0f} pack-years,\nmarker {marker:.1f}")
     for ax in column:
         ax.axis("off")
 plt.show()

@@ -120,6 +120,29 @@ def test_each_broken_word_is_a_sentence(
     assert any(says in problem for problem in found), found
 
 
+@pytest.mark.parametrize(
+    ("cells", "says"),
+    [
+        ([{"name": "imports", "stub": "", "solution": ""}], "no cell named 'parameters'"),
+        (
+            [
+                {"name": "imports", "stub": "", "solution": "import no_such_package"},
+                {"name": "parameters", "stub": "", "solution": ""},
+            ],
+            "The cell 'imports' stops in this image: ModuleNotFoundError: No module named 'no_such",
+        ),
+    ],
+)
+def test_a_page_that_cannot_begin_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cells: list[dict[str, str]], says: str
+) -> None:
+    desk = lay(tmp_path)
+    (desk / "cells.json").write_text(json.dumps(cells))
+    here = Path.cwd()
+    assert any(says in problem for problem in problems(desk, monkeypatch))
+    assert Path.cwd() == here
+
+
 def test_answers_of_one_exercise_do_not_serve_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

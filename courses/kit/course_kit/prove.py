@@ -166,6 +166,9 @@ def _is_of(path: Path, id: str) -> bool:
 
 def _names(cells: Mapping[str, Mapping[str, str]], files: Files) -> dict[str, Any]:
     """The notebook's names after its imports and parameters."""
+    missing = next((name for name in ("imports", "parameters") if name not in cells), None)
+    if missing:
+        raise KitError(f"The lesson has no cell named '{missing}'.")
     names: dict[str, Any] = {"__name__": "__main__"}
     here = Path.cwd()
     os.chdir(files.folder)
@@ -173,8 +176,9 @@ def _names(cells: Mapping[str, Mapping[str, str]], files: Files) -> dict[str, An
     try:
         for name in ("imports", "parameters"):
             exec(compile(cells[name]["solution"], f"<cell {name}>", "exec"), names)
-    except KeyError as error:
-        raise KitError(f"The lesson has no cell named {error}.") from error
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}"
+        raise KitError(f"The cell '{name}' stops in this image: {said}") from error
     finally:
         os.chdir(here)
     return names
