@@ -423,8 +423,9 @@ table.style.set_caption("Share of findings marked (95 % interval), by false mark
 # %% name="judge-picture" tags=["folded"]
 figure, ax = plt.subplots(figsize=(11, 3.8), layout="constrained")
 for name, curve in curves.items():
-    x = np.append(curve.false_positives, 8)
-    y = np.append(curve.sensitivity, curve.sensitivity[-1])
+    shown = curve.false_positives <= 8
+    x = np.append(curve.false_positives[shown], 8)
+    y = np.append(curve.sensitivity[shown], curve.at[8])
     ax.step(x, y, where="post", color=COLOURS[name], label=name, linewidth=2.5)
 for name in names:
     shift = 0.97 if name == CLASSICAL else 1.03  # side by side, not on top of each other
