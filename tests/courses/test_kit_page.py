@@ -405,3 +405,20 @@ def test_importing_the_kit_is_cheap_and_its_names_are_there() -> None:
     assert predicting.Predictions
     with pytest.raises(AttributeError, match="has no 'nothing'"):
         _ = course_kit.nothing
+
+
+def test_the_pages_own_answer_is_worth_no_points(
+    opened: Page, names: dict[str, Any], home: Path
+) -> None:
+    def ours(height: float, width: float) -> float:
+        return height * width
+
+    names["area"] = ...
+    names["area"] = opened.answer("area", otherwise=ours)
+    assert names["area"] is ours
+    assert not opened.check("area")
+    assert written(home)["exercises"]["area"]["passed"] is False
+    # The cell run once more lends the same again; an answer of their own counts.
+    assert opened.answer("area", otherwise=ours) is ours
+    names["area"] = lambda height, width: width * height
+    assert opened.check("area")

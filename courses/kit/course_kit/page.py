@@ -43,6 +43,7 @@ class Page:
         self.progress = progress
         self._checks: ModuleType | None = None
         self._judged: dict[str, tuple[Any, Verdict]] = {}
+        self._lent: dict[str, Any] = {}
         self._predictions = predicting.Predictions()
         self._profile = ""
         self._told_full = False
@@ -104,6 +105,7 @@ class Page:
         if self._judge(exercise).passed:
             return self._names[exercise.answer]
         show.show(say("answer_ours", id=id, name=exercise.answer), kind="plain")
+        self._lent[id] = otherwise
         return otherwise
 
     def predict(
@@ -159,6 +161,10 @@ class Page:
         answer = self._names.get(exercise.answer, _MISSING)
         if answer is _MISSING:
             text = say("check_missing", name=exercise.answer, id=exercise.id)
+            return Verdict(False, text, text)
+        if exercise.id in self._lent and answer is self._lent[exercise.id]:
+            # The page's own, which the notebook now calls by that name: no answer of theirs.
+            text = say("check_lent", name=exercise.answer, id=exercise.id)
             return Verdict(False, text, text)
         kept = self._judged.get(exercise.id)
         if kept is not None and kept[0] is answer and callable(answer):
