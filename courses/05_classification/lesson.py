@@ -156,7 +156,7 @@ plt.show()
 # Find one where you would not have guessed the answer.
 
 # %% name="viewer"
-look(train, size=420)
+look(train, size=420, marks=False)
 
 # %% [markdown] name="split-words"
 # ## Three piles of patients

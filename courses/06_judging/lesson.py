@@ -105,7 +105,7 @@ page.predict("missed", 0, 100, 25, step=1)
 # 10 (surely). You are now a reader with scores. At which number would you call the patient back?
 
 # %% name="viewer"
-look(validation, size=420)
+look(validation, size=420, marks=False)
 
 # %% [markdown] name="floor-words"
 # ## Three readers

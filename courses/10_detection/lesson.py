@@ -107,7 +107,7 @@ plt.show()
 # bubbles, a bright reflection?
 
 # %% name="viewer"
-look(train, size=420)
+look(train, size=420, marks=False)
 
 # %% [markdown] name="predict-words"
 # ### Predict before you run

@@ -182,6 +182,18 @@ def test_the_picture_has_window_masks_and_boxes() -> None:
     assert np.allclose(seen[5, 20] * 255, (86, 180, 233)), "a box's line"
 
 
+def test_marks_that_begin_switched_off_are_not_in_the_picture() -> None:
+    image, mask = np.full((20, 30), 50, np.int16), np.pad(np.ones((6, 6)), ((2, 12), (2, 22)))
+    viewer = look(image, masks={"a": mask}, window=(50, 100), marks=False)
+    assert viewer.scene["marks"] is False
+    data, _ = viewer._repr_mimebundle_()
+    seen = np.asarray(Image.open(io.BytesIO(base64.b64decode(data["image/png"]))).convert("RGB"))
+    assert set(np.unique(seen)) == {0, 128}, "the image and its frame"
+    shown, _ = look(image, masks={"a": mask}, window=(50, 100))._repr_mimebundle_()
+    other = np.asarray(Image.open(io.BytesIO(base64.b64decode(shown["image/png"]))).convert("RGB"))
+    assert len(np.unique(other)) > 2
+
+
 def test_texts_are_the_same_in_both_languages(monkeypatch: pytest.MonkeyPatch) -> None:
     known = json.loads(widget.asset("texts.json"))
     assert known["en"].keys() == known["zh_CN"].keys()

@@ -183,6 +183,15 @@ def test_masks_and_boxes_are_laid_over_and_switched(open_viewer: Open) -> None:
     assert page.page.locator(".dcv-chip").all_text_contents() == ["a", "b"]
 
 
+def test_marks_begin_switched_off_where_a_reader_is_to_guess(open_viewer: Open) -> None:
+    image, mask = np.full((20, 20), 50, np.int16), np.pad(np.ones((12, 12), bool), 4)
+    page = open_viewer(image, masks={"a": mask}, window=(50, 100), marks=False)
+    page.page.wait_for_selector(".dcv-chip")
+    assert page.colour(0.5, 0.5) == [128] * 3
+    page.page.locator(".dcv-chip", has_text="a").click()
+    assert page.colour(0.5, 0.5) != [128] * 3
+
+
 def test_two_series_are_linked_by_millimetres(open_viewer: Open, steps: Any) -> None:
     fine = np.repeat(steps, 2, axis=0)
     other = AFFINE.copy()

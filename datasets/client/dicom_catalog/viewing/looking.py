@@ -27,6 +27,7 @@ def look(
     spacing: Sequence[float] | None = None,
     window: tuple[float, float] | None = None,
     planes: bool = False,
+    marks: bool = True,
     language: str | None = None,
 ) -> Any:
     """A viewer of one or several datasets, series, images, volumes or arrays, side by side.
@@ -36,7 +37,8 @@ def look(
     network's batch (n, 1, rows, columns). `masks` {name: array of the first one's shape} and
     `boxes` (Box, or a dict with name, left, top, right, bottom in pixels) are laid over the first;
     `spacing` is that of arrays in mm, (row, column) or (slice, row, column); `window` is (center,
-    width); `planes` begins with three planes; `size` is the height of the pictures in CSS pixels.
+    width); `planes` begins with three planes; with `marks=False` masks and boxes begin switched
+    off, for whoever is to guess first; `size` is the height of the pictures in CSS pixels.
     Returns a widget (ipywidgets); press h in it for all keys. Raises NotInstalled without
     ipywidgets and anywidget.
     """
@@ -48,7 +50,7 @@ def look(
         panes[0] = [partial(_marked, panes[0][0], masks or {}, boxes), *panes[0][1:]]
     from dicom_catalog.viewing.widget import Viewer
 
-    return Viewer(panes, size=size, window=window, planes=planes, language=language)
+    return Viewer(panes, size=size, window=window, planes=planes, marks=marks, language=language)
 
 
 def _marked(case: Case, masks: Mapping[str, Any], boxes: Sequence[Any]) -> Stack:

@@ -18,8 +18,13 @@ OPACITY = 0.35
 LONGEST = 640  # pixels: what a page shows of it
 
 
-def still(stack: Stack, place: int, center: float, width: float) -> NDArray[np.float32]:
-    """One slice as red, green, blue 0..1, (h, w, 3), pixels square, at most 640 long."""
+def still(
+    stack: Stack, place: int, center: float, width: float, *, marks: bool = True
+) -> NDArray[np.float32]:
+    """One slice as red, green, blue 0..1, (h, w, 3), pixels square, at most 640 long.
+
+    Without `marks` its masks and boxes are left out.
+    """
     values = stack.slice(place)
     slope, intercept = stack.scale()
     rescaled = values.astype(np.float32) * np.float32(slope) + np.float32(intercept)
@@ -28,6 +33,8 @@ def still(stack: Stack, place: int, center: float, width: float) -> NDArray[np.f
         inverted=stack.inverted,
     )  # fmt: skip
     picture = grey if stack.colour else np.repeat(grey[..., None], 3, axis=2)
+    if not marks:
+        return _square(picture, stack.spacing)
     overlays = stack.overlays()
     masks, boxes = overlays["masks"], overlays["boxes"]
     names = list(dict.fromkeys([*masks, *(box["name"] for box in boxes)]))

@@ -150,7 +150,8 @@ class Pane {
     const all = [...new Set([...masks, ...names])]; // a mask and a box of one name share a colour
     const entry = (kind, name, number, bit) => {
       const key = `${kind}:${name}`;
-      if (!this.shown.has(key)) this.shown.set(key, { on: true, opacity: kind === "mask" ? 0.3 : 1 });
+      const on = this.viewer.scene.marks !== false;
+      if (!this.shown.has(key)) this.shown.set(key, { on, opacity: kind === "mask" ? 0.3 : 1 });
       return { kind, name, key, number, bit, state: this.shown.get(key) };
     };
     return [...masks.map((name, k) => entry("mask", name, k, k)),

@@ -66,9 +66,11 @@ class Viewer(anywidget.AnyWidget):
         size: int = 480,
         window: tuple[float, float] | None = None,
         planes: bool = False,
+        marks: bool = True,
         language: str | None = None,
     ) -> None:
         self._panes = panes
+        self._marks = marks
         self._open: dict[tuple[int, int], Stack] = {}
         self._window = window
         stacks = [self.stack(pane, 0) for pane in range(len(panes))]
@@ -79,6 +81,7 @@ class Viewer(anywidget.AnyWidget):
                 "texts": texts(language),
                 "size": size,
                 "planes": planes,
+                "marks": marks,
                 "cases": [len(cases) for cases in panes],
                 "stacks": infos,
             },
@@ -151,7 +154,7 @@ class Viewer(anywidget.AnyWidget):
         for pane, (case, place) in enumerate(zip(self.cases, self.places, strict=True)):
             stack = self.stack(pane, case)
             center, width = self.windows[pane]
-            shown.append(still(stack, place, center, width))
+            shown.append(still(stack, place, center, width, marks=self._marks))
         return _side_by_side(shown)
 
 
