@@ -157,6 +157,8 @@ def test_the_probe_tells_value_millimetres_and_label(open_viewer: Open, steps: A
     mask[:, :, :5] = False
     page = open_viewer(Volume(steps, AFFINE), masks={"lesion": mask})
     page.press("Shift+ArrowRight")
+    # The label comes with the marks, which the page asks for after the picture.
+    page.page.wait_for_selector(".dcv-tr.dcv-text:has-text('lesion')", state="attached")
     assert page.corner("tr").split("\n") == ["6", "0.0, -2.0, 130.0 mm", "lesion"]
     told = page.told("probe")
     assert (told["value"], told["mm"], told["index"]) == (6, [0, -2, 130], [6, 9, 10])
