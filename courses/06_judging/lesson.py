@@ -38,7 +38,7 @@ page = open_page("06_judging", globals())
 # %% name="parameters" tags=["parameters"]
 dataset = "chest-film"  # which films; the catalog knows their names
 size = 48  # pixels along each side of what the readers see
-epochs = 12  # how often the network goes through all training films
+epochs = 20  # how often the network goes through all training films
 seconds = 60  # training stops after this time, finished or not
 hospitals = 200  # how many hospitals we invent to test an interval
 seed = 1  # the same seed deals the same cards
