@@ -356,7 +356,7 @@ def short_module(platform: Any, tmp_path_factory: pytest.TempPathFactory) -> str
         "image": "base",
         "languages": ["en"],
     }
-    for name in ("title", "summary", "objectives"):
+    for name in ("title", "summary", "objectives", "changes"):
         source[name] = {"en": source[name]["en"]}
     (folder / "module.yaml").write_text(yaml.safe_dump(source, allow_unicode=True))
     lesson = '# %% [markdown] name="card"\n# # Five minutes\n\n# %% name="hello"\nprint("hello")\n'
